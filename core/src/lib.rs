@@ -1,1 +1,17 @@
+//! The database of HelloSales, typed: the queue, its content, its records. The only crate with sqlx;
+//! it knows no HTTP, no clock that decides anything, and no prompt.
+#![forbid(unsafe_code)]
 
+pub mod database;
+pub mod error;
+pub mod id;
+pub mod pipeline;
+pub mod queue;
+pub mod run;
+pub mod step;
+
+pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
+pub use error::{DatabaseError, ErrorCode, Failure};
+pub use id::{
+    ClientId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId, RunId, SessionId, UserId, WorkerId,
+};

@@ -1,0 +1,76 @@
+//! Transactions. A cancelled `begin` of sqlx 0.9 gives a connection with an open transaction back to its
+//! pool, so it runs on a task of its own, which nobody cancels.
+
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{Postgres, Transaction};
+
+use crate::error::DatabaseError;
+use crate::id::OrgId;
+
+/// An open transaction; rolled back when dropped.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+}
+
+impl Tx {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where begin is called, and it can't be cancelled here"
+    )]
+    pub(super) async fn begin(pool: PgPool) -> Result<Self, DatabaseError> {
+        let begin = tokio::spawn(async move { pool.begin().await });
+        let inner = begin.await.map_err(|_| DatabaseError::Interrupted)??;
+        Ok(Self { inner })
+    }
+
+    /// The connection, for statements that serve all organisations.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// Enters an organisation: until the transaction ends, row-level security lets through its rows only.
+    ///
+    /// # Errors
+    /// If the server can't be reached.
+    pub async fn enter(&mut self, org: OrgId) -> Result<OrgTx<'_>, DatabaseError> {
+        sqlx::query!("SELECT set_config('app.org_id', $1, true)", org.to_string()).fetch_one(self.connection()).await?;
+        Ok(OrgTx { connection: &mut self.inner, org })
+    }
+
+    /// Commits. An error leaves open whether it was done: the answer may have been lost.
+    ///
+    /// # Errors
+    /// If the server refused, or did not answer.
+    pub async fn commit(self) -> Result<(), DatabaseError> {
+        Ok(self.inner.commit().await?)
+    }
+
+    /// Gives up what was done.
+    ///
+    /// # Errors
+    /// If the server did not answer.
+    pub async fn rollback(self) -> Result<(), DatabaseError> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+/// A transaction inside one organisation: what touches content takes this, so the organisation can't be forgotten.
+#[derive(Debug)]
+pub struct OrgTx<'t> {
+    connection: &'t mut PgConnection,
+    org: OrgId,
+}
+
+impl OrgTx<'_> {
+    /// The organisation.
+    #[must_use]
+    pub const fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// The connection.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        self.connection
+    }
+}
