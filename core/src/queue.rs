@@ -259,6 +259,8 @@ pub enum End {
     Cancel {
         /// Why.
         reason: StatusReason,
+        /// What a run with a stream says as its only text, before its end event.
+        reply: Option<String>,
     },
     /// Given back, as it was: the worker drains.
     GiveBack,
