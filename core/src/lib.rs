@@ -6,6 +6,7 @@ pub mod content;
 pub mod database;
 pub mod error;
 pub mod id;
+pub mod metrics;
 pub mod pipeline;
 pub mod provider_call;
 pub mod queue;

@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod leases;
+pub mod registry;
 pub mod stage;
 pub mod stream;
