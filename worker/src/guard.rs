@@ -5,6 +5,7 @@
 //! of a whole answer and the window over a stream are the same search, and can't disagree.
 
 mod automaton;
+mod error;
 mod fold;
 mod pattern;
 mod rules;
@@ -16,7 +17,8 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use rules::{Applies, Category, Limits, Rule, Rules, RulesError};
+pub use error::RulesError;
+pub use rules::{Applies, Category, Limits, Rule, Rules};
 pub use window::{OutputWindow, Release};
 
 use scan::{Match, Scan};

@@ -41,12 +41,9 @@ impl Automaton {
     }
 
     /// Adds a rule whose matches start at `from` or a stricter place.
-    pub(super) fn add(&mut self, rule: usize, hir: &Hir, from: Place) -> Result<(), BuildError> {
-        let config = Config::new()
-            .utf8(false)
-            .which_captures(WhichCaptures::None)
-            .nfa_size_limit(Some(NFA_BYTES_MAX));
-        let nfa = Compiler::new().configure(config).build_from_hir(hir)?;
+    pub(super) fn add(&mut self, rule: usize, hir: &Hir, from: Place) -> Result<(), Box<BuildError>> {
+        let config = Config::new().utf8(false).which_captures(WhichCaptures::None).nfa_size_limit(Some(NFA_BYTES_MAX));
+        let nfa = Compiler::new().configure(config).build_from_hir(hir).map_err(Box::new)?;
         let start = Adding { automaton: self, nfa: &nfa, rule, closures: HashMap::new(), states: HashMap::new() }.add();
         let first = self.closure(start).cloned().unwrap_or_default();
         for (place, begins) in [Place::Inside, Place::Word, Place::Line].into_iter().zip(&mut self.begins) {
@@ -117,7 +114,8 @@ impl Adding<'_> {
                 }
                 _ => Vec::new(),
             };
-            let ranges = ranges.into_iter().map(|(low, high, next)| (low, high, self.closure(next, &mut todo))).collect();
+            let ranges =
+                ranges.into_iter().map(|(low, high, next)| (low, high, self.closure(next, &mut todo))).collect();
             if let Some(state) = self.states.get(&id).and_then(|at| self.automaton.states.get_mut(*at as usize)) {
                 *state = State(ranges);
             }

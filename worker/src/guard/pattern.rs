@@ -7,7 +7,7 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
 use serde::Deserialize;
 
-use super::rules::RulesError;
+use super::error::RulesError;
 
 /// A fragment may hold fragments, but not endlessly.
 const FRAGMENT_DEPTH_MAX: usize = 8;

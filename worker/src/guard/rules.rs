@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use regex_automata::nfa::thompson::BuildError;
 use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
 use super::automaton::Automaton;
+use super::error::RulesError;
 use super::fold::Place;
 use super::pattern::{self, Spelling};
 use super::scan::find;
@@ -18,8 +18,8 @@ const EMBEDDED: &str = include_str!("rules.toml");
 /// No pattern may be longer than this, whatever the file says: it is what a reader waits for.
 const PATTERN_CHARS_MAX: usize = 224;
 const NOISE_CHARS_MAX: u32 = 64;
-const RULES_MAX: usize = 200;
-const STATES_MAX: usize = 1 << 17;
+pub(super) const RULES_MAX: usize = 200;
+pub(super) const STATES_MAX: usize = 1 << 17;
 
 /// What kind of harm a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,82 +113,6 @@ pub struct Rules {
     pub(super) replies: Replies,
     pub(super) input: Arc<Automaton>,
     pub(super) output: Arc<Automaton>,
-}
-
-/// Why a file of rules is refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RulesError {
-    /// It isn't TOML, or not of this shape.
-    #[error("the rules can't be read")]
-    Syntax(#[source] Box<toml::de::Error>),
-    /// A limit is zero or beyond what the product can hold.
-    #[error("limit `{0}` is out of range")]
-    Limit(&'static str),
-    /// No rules at all, or too many.
-    #[error("there are {0} rules; 1 to {RULES_MAX} are allowed")]
-    Count(usize),
-    /// Two rules of one name.
-    #[error("rule `{0}` is there twice")]
-    Twice(String),
-    /// An id or a reason that isn't a plain lower-case code.
-    #[error("rule `{rule}`: `{code}` isn't a code of a-z, 0-9 and _")]
-    Code {
-        /// The rule.
-        rule: String,
-        /// What was found.
-        code: String,
-    },
-    /// A pattern names a fragment that isn't defined.
-    #[error("rule `{0}` names an unknown fragment")]
-    Fragment(String),
-    /// A pattern isn't a regular expression.
-    #[error("rule `{rule}`: the pattern can't be parsed")]
-    Pattern {
-        /// The rule.
-        rule: String,
-        /// The parser's word.
-        source: Box<regex_syntax::Error>,
-    },
-    /// A pattern without a longest match could hold back an answer forever.
-    #[error("rule `{0}` has no length bound")]
-    Unbounded(String),
-    /// A pattern's longest match is beyond the limit.
-    #[error("rule `{rule}` may match {bound} characters; {limit} are allowed")]
-    TooLong {
-        /// The rule.
-        rule: String,
-        /// Its longest match.
-        bound: usize,
-        /// The limit.
-        limit: usize,
-    },
-    /// A pattern that matches nothing would refuse every text.
-    #[error("rule `{0}` matches the empty text")]
-    MatchesEmpty(String),
-    /// Anchors and word borders depend on where a stream was cut.
-    #[error("rule `{0}` looks around; use `starts`, or a last character that isn't a letter")]
-    LooksAround(String),
-    /// A pattern with letters outside ASCII never matches folded text.
-    #[error("rule `{0}` isn't plain ASCII, and texts are folded to it")]
-    NotAscii(String),
-    /// A rule nobody can check.
-    #[error("rule `{0}` needs examples of both kinds")]
-    NoExamples(String),
-    /// A pattern is too big to compile.
-    #[error("rule `{rule}` can't be compiled")]
-    Compile {
-        /// The rule.
-        rule: String,
-        /// The compiler's word.
-        source: Box<BuildError>,
-    },
-    /// All rules together are too big.
-    #[error("the rules need {0} states; {STATES_MAX} are allowed")]
-    TooBig(usize),
-    /// What we say instead of a refused text is empty, or would be refused itself.
-    #[error("a safe reply is blank, or refused by rule `{0}`")]
-    Reply(String),
 }
 
 #[derive(Deserialize)]
@@ -371,10 +295,9 @@ impl Entry {
 fn compile(rules: &[Rule], other: Applies) -> Result<Arc<Automaton>, RulesError> {
     let mut automaton = Automaton::new();
     for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.applies != other) {
-        automaton.add(index, &rule.hir, rule.from).map_err(|error| RulesError::Compile {
-            rule: rule.id.to_string(),
-            source: Box::new(error),
-        })?;
+        automaton
+            .add(index, &rule.hir, rule.from)
+            .map_err(|source| RulesError::Compile { rule: rule.id.to_string(), source })?;
         if automaton.len() > STATES_MAX {
             return Err(RulesError::TooBig(automaton.len()));
         }

@@ -62,7 +62,13 @@ impl Scan {
         }
         self.noise.earned();
         for &(byte, place) in folded {
-            step(&self.automaton, &mut self.threads, &mut self.next, &mut self.best, Input { byte, place, start, end: self.offset });
+            step(
+                &self.automaton,
+                &mut self.threads,
+                &mut self.next,
+                &mut self.best,
+                Input { byte, place, start, end: self.offset },
+            );
         }
     }
 
@@ -104,6 +110,7 @@ pub(super) fn find(automaton: &Arc<Automaton>, noise_chars: Option<u32>, text: &
     scan.decided()
 }
 
+#[derive(Clone, Copy)]
 struct Input {
     byte: u8,
     place: Place,
@@ -111,10 +118,18 @@ struct Input {
     end: usize,
 }
 
-fn step(automaton: &Automaton, threads: &mut Vec<Thread>, next: &mut Vec<Thread>, best: &mut Option<Match>, input: Input) {
+fn step(
+    automaton: &Automaton,
+    threads: &mut Vec<Thread>,
+    next: &mut Vec<Thread>,
+    best: &mut Option<Match>,
+    input: Input,
+) {
     next.clear();
     let mut reach = |target: u32, start: usize, best: &mut Option<Match>| {
-        let Some(closure) = automaton.closure(target) else { return };
+        let Some(closure) = automaton.closure(target) else {
+            return;
+        };
         if let Some(rule) = closure.matched {
             let found = Match { rule, start, end: input.end };
             if best.is_none_or(|best| (found.start, found.end, found.rule) < (best.start, best.end, best.rule)) {

@@ -39,7 +39,9 @@ impl OutputWindow {
 
     /// Takes the next piece.
     pub fn push(&mut self, delta: &str) -> Release {
-        let Some(scan) = &mut self.scan else { return Release::Text(String::new()) };
+        let Some(scan) = &mut self.scan else {
+            return Release::Text(String::new());
+        };
         if !self.guard.is_enabled() {
             self.left = self.left.saturating_add(delta.len());
             return Release::Text(delta.to_owned());
@@ -57,7 +59,9 @@ impl OutputWindow {
 
     /// The answer is complete: what is still held leaves, or is refused.
     pub fn finish(&mut self) -> Release {
-        let Some(scan) = &mut self.scan else { return Release::Text(String::new()) };
+        let Some(scan) = &mut self.scan else {
+            return Release::Text(String::new());
+        };
         if self.guard.is_enabled() {
             scan.finish();
         }
