@@ -1,3 +1,1 @@
-//! The worker.
-
 pub mod guard;
