@@ -196,7 +196,7 @@ const PLAIN: Phrasings = [
 ];
 
 impl Writer {
-    fn new(prompt: &Prompt, messages: &[Message]) -> Self {
+    pub(crate) fn new(prompt: &Prompt, messages: &[Message]) -> Self {
         let mut hash = Sha256::new();
         for message in messages {
             hash.update(&message.role);

@@ -181,8 +181,10 @@ struct Running {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The error that makes the server break the connection without the body's end.
-fn broken() -> io::Error {
+/// The error that makes the server break the connection without the body's end. It comes a moment
+/// late: a server that waits for a body first writes out what it has of it.
+async fn broken() -> io::Error {
+    tokio::task::yield_now().await;
     io::Error::new(io::ErrorKind::ConnectionAborted, "cut on request")
 }
 
@@ -224,7 +226,7 @@ impl Running {
             }
             Event::Cut => {
                 self.logged.end(End::Cut);
-                (Err(broken()), sent, false)
+                (Err(broken().await), sent, false)
             }
         }
     }
@@ -256,10 +258,8 @@ impl Running {
             return reply(StatusCode::OK, part);
         }
         self.logged.end(End::Cut);
-        let part = stream::iter([Ok(Bytes::from(part))]);
-        reply(
-            StatusCode::OK,
-            Body::from_stream(part.chain(stream::iter([Err(broken())]))),
-        )
+        let rest = stream::once(async { Err(broken().await) });
+        let part = stream::iter([Ok(Bytes::from(part))]).chain(rest);
+        reply(StatusCode::OK, Body::from_stream(part))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// More rules than this is a test that forgets to go back to normal.
 const MOST_RULES: usize = 1_000;
@@ -47,7 +48,10 @@ pub(crate) struct Rule {
 impl Rule {
     /// Reads a rule as it was posted; the error says what is wrong with it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        let rule: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        // Read as an object first: serde takes an array for a struct, field by field.
+        let body: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let rule: Self = serde_json::from_value(body.into()).map_err(|error| error.to_string())?;
         if rule
             .status
             .is_some_and(|status| !(400..=599).contains(&status))
@@ -157,6 +161,7 @@ mod tests {
             r#"{"first_token_ms":3600001}"#,
             r#"{"hang":1}"#,
             "[]",
+            "[429]",
             "",
         ] {
             assert!(Rule::parse(bad.as_bytes()).is_err(), "{bad}");
