@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::fault::Rule;
 use crate::log::{Asked, End, Logged};
-use crate::openai::{Dialect, Envelope, WireError, models, provider_headers, reply, set};
+use crate::openai::{Dialect, Envelope, models, provider_headers, reply, set};
 use crate::playback::{Event, Playback};
+use crate::refusal::WireError;
 use crate::request::ChatRequest;
 use crate::server::World;
 

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::fault::Rule;
-use crate::issuer::{Role, TokenRequest};
 use crate::log::{Asked, End};
-use crate::openai::{WireError, provider_headers, reply};
+use crate::openai::{provider_headers, reply};
+use crate::refusal::WireError;
 use crate::server::World;
+use crate::token::{Role, TokenRequest};
 
 /// Nobody waits longer for a hold.
 const LONGEST_WAIT_MS: u64 = 60_000;

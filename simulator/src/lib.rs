@@ -38,6 +38,7 @@
 mod answer;
 mod chat;
 mod control;
+mod facts;
 mod fault;
 mod hold;
 mod issuer;
@@ -46,9 +47,13 @@ mod openai;
 mod pieces;
 mod playback;
 mod prompt;
+mod refusal;
 mod request;
 mod schema;
 mod server;
+mod token;
+mod writer;
 
-pub use issuer::{ISSUER, Issuer, IssuerError, ParseRoleError, Role, TokenRequest};
+pub use issuer::{Issuer, IssuerError};
 pub use server::{Simulator, SimulatorConfig};
+pub use token::{ISSUER, ParseRoleError, Role, TokenRequest};

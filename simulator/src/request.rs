@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::openai::WireError;
+use crate::refusal::WireError;
 use crate::{pieces, schema};
 
 /// One message of the conversation.
