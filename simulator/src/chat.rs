@@ -39,26 +39,16 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
         .unwrap_or_default();
     let logged = world.log.open(asked(&path, value, prompt_tokens));
 
-    let refused = |error: &WireError, end| {
-        logged.end(end);
-        finish(error.response(), began, prompt_tokens, None)
+    let admitted = match &body {
+        Err(_) => Err((WireError::of_status(413, ""), End::BadRequest)),
+        Ok(_) => admit(&world, &parts.headers, parsed, prompt_tokens),
     };
-    if body.is_err() {
-        return refused(&WireError::of_status(413, ""), End::BadRequest);
-    }
-    if !has_key(&parts.headers) {
-        return refused(&WireError::of_status(401, ""), End::Status(401));
-    }
-    let request = match parsed {
-        Ok(request) => request,
-        Err(error) => return refused(&error, End::BadRequest),
-    };
-    if prompt_tokens > world.config.context_tokens {
-        let error = WireError::too_long(world.config.context_tokens, prompt_tokens);
-        return refused(&error, End::BadRequest);
-    }
-    let Ok(permit) = world.room.clone().try_acquire_owned() else {
-        return refused(&WireError::of_status(503, ""), End::Status(503));
+    let (request, permit) = match admitted {
+        Ok(admitted) => admitted,
+        Err((error, end)) => {
+            logged.end(end);
+            return finish(error.response(), began, prompt_tokens, None);
+        }
     };
     // Before the rule: a release after this moment is meant for this request too.
     let ticket = world.holds.ticket();
@@ -67,7 +57,8 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     if rule.hang {
         // Never answered; only a client that goes away, or the server's end, gets out of here.
         world.stopped.cancelled().await;
-        return refused(&WireError::of_status(503, ""), End::Cut);
+        logged.end(End::Cut);
+        return WireError::of_status(503, "").response();
     }
     if let Some(status) = rule.status {
         return refuse_by_rule(&rule, status, &request.model, logged, began).await;
@@ -92,6 +83,26 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
         running.whole().await
     };
     finish(response, began, prompt_tokens, None)
+}
+
+/// Lets a request in, or says why not and how it ends in the log.
+fn admit(
+    world: &World,
+    headers: &HeaderMap,
+    parsed: Result<ChatRequest, WireError>,
+    prompt_tokens: usize,
+) -> Result<(ChatRequest, OwnedSemaphorePermit), (WireError, End)> {
+    if !has_key(headers) {
+        return Err((WireError::of_status(401, ""), End::Status(401)));
+    }
+    let request = parsed.map_err(|error| (error, End::BadRequest))?;
+    let most = world.config.context_tokens;
+    if prompt_tokens > most {
+        return Err((WireError::too_long(most, prompt_tokens), End::BadRequest));
+    }
+    let permit = world.room.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| (WireError::of_status(503, ""), End::Status(503)))?;
+    Ok((request, permit))
 }
 
 /// `GET …/models`

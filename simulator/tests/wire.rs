@@ -458,6 +458,20 @@ async fn a_client_that_leaves_a_held_stream_is_seen_at_once() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_a_running_stream_is_seen_at_once() {
+    let sim = Running::start().await;
+    sim.control(json!({"token_delay_ms": 200})).await;
+    let mut response = sim.ask(&streamed("x")).send().await.unwrap();
+    response.chunk().await.unwrap();
+    drop(response);
+    let left = Instant::now();
+    let entry = sim.last_end().await;
+    assert!(left.elapsed() < Duration::from_secs(2));
+    assert_eq!(entry["end"], "hung_up");
+    assert!(entry["tokens_sent"].as_u64().unwrap() < 10);
+}
+
+#[tokio::test]
 async fn held_answers_go_on_when_back_to_normal() {
     let sim = Running::start().await;
     sim.control(json!({"hold_after_tokens": 2})).await;
