@@ -4,6 +4,7 @@
 pub mod environment;
 pub mod guard;
 pub mod leases;
+pub mod provider;
 pub mod registry;
 pub mod stage;
 pub mod stream;
