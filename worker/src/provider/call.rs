@@ -88,6 +88,9 @@ impl LlmDoor {
     /// # Errors
     /// If the step is lost, or the ledger can't be written: then nothing was called.
     pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, prompt: Prompt) -> Result<Call, StageError> {
+        if !cx.may_call() {
+            return Err(StageError::Lost);
+        }
         let model = self.models.of(cx.run.quality_mode).to_owned();
         let call = NewCall {
             id: ProviderCallId::new(),
@@ -171,7 +174,7 @@ impl Call {
         while let Some(event) = self.stream.next().await {
             match event? {
                 LlmEvent::Started { request_id, limits } => {
-                    tracing::debug!(call_id = %self.entry.id(), provider_request_id = request_id, ?limits, "provider answers");
+                    tracing::debug!(call_id = %self.entry.id(), provider_request_id = request_id.as_deref(), ?limits, "provider answers");
                 }
                 LlmEvent::Delta(text) => {
                     self.entry.received(&text);

@@ -22,13 +22,16 @@ const CLOSE_TRIES: u32 = 20;
 
 /// The row is open. Dropping this closes it.
 pub(super) struct Entry {
-    known: Option<Known>,
+    known: Known,
+    /// Nothing is left to close.
+    settled: bool,
     open: TaskTracker,
     runtime: Handle,
     cancelled: CancellationToken,
 }
 
 /// What is known of the call.
+#[derive(Clone)]
 struct Known {
     db: Database,
     id: ProviderCallId,
@@ -51,29 +54,25 @@ impl Entry {
         call: NewCall,
         cancelled: CancellationToken,
     ) -> Result<Option<Self>, StageError> {
-        let entry = Self {
-            known: Some(Known {
-                db: db.clone(),
-                id: call.id,
-                provider: call.provider.clone(),
-                model: call.model_id.clone(),
-                prices: door.prices.clone(),
-                prompt_tokens: u32::try_from(call.tokens_in).unwrap_or(0),
-                sent: None,
-                first_token: None,
-                text: String::new(),
-                usage: None,
-            }),
-            open: door.open.clone(),
-            runtime: Handle::current(),
-            cancelled,
+        let known = Known {
+            db: db.clone(),
+            id: call.id,
+            provider: call.provider.clone(),
+            model: call.model_id.clone(),
+            prices: door.prices.clone(),
+            prompt_tokens: u32::try_from(call.tokens_in).unwrap_or(0),
+            sent: None,
+            first_token: None,
+            text: String::new(),
+            usage: None,
         };
+        let mut entry = Self { known, settled: false, open: door.open.clone(), runtime: Handle::current(), cancelled };
         let (give, take) = oneshot::channel();
         door.open.spawn(async move {
             let opened = match provider_call::open(&db, &call).await {
                 Ok(Some(_)) => Ok(Some(entry)),
                 Ok(None) => {
-                    entry.forget();
+                    entry.settled = true;
                     Ok(None)
                 }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
@@ -87,65 +86,54 @@ impl Entry {
         }
     }
 
-    pub(super) fn id(&self) -> Option<ProviderCallId> {
-        self.known.as_ref().map(|known| known.id)
+    pub(super) const fn id(&self) -> ProviderCallId {
+        self.known.id
     }
 
     pub(super) fn provider(&self) -> &str {
-        self.known.as_ref().map_or("", |known| &known.provider)
+        &self.known.provider
     }
 
     pub(super) fn text(&self) -> &str {
-        self.known.as_ref().map_or("", |known| &known.text)
+        &self.known.text
     }
 
     /// From now on the provider works, and is paid.
     pub(super) fn sent(&mut self) {
-        if let Some(known) = &mut self.known {
-            known.sent.get_or_insert_with(Instant::now);
-        }
+        self.known.sent.get_or_insert_with(Instant::now);
     }
 
     pub(super) fn received(&mut self, text: &str) {
-        if let Some(known) = &mut self.known {
-            known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
-            known.text.push_str(text);
-        }
+        let known = &mut self.known;
+        known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
+        known.text.push_str(text);
     }
 
-    pub(super) fn told(&mut self, usage: Usage) {
-        if let Some(known) = &mut self.known {
-            known.usage = Some(usage);
-        }
+    pub(super) const fn told(&mut self, usage: Usage) {
+        self.known.usage = Some(usage);
     }
 
     pub(super) async fn succeed(mut self, finish: Option<Finish>) -> Answer {
-        let Some(known) = self.known.take() else { return Answer::nothing() };
-        let (usage, _) = known.usage(true);
-        let answer = Answer {
-            text: known.text.clone(),
+        let (usage, _) = self.known.usage(true);
+        self.close(None, true).await;
+        let known = &mut self.known;
+        Answer {
+            text: std::mem::take(&mut known.text),
             call_id: known.id,
-            provider: known.provider.clone(),
-            model: known.model.clone(),
+            provider: std::mem::take(&mut known.provider),
+            model: std::mem::take(&mut known.model),
             finish,
             usage,
-        };
-        self.close(known, None, true).await;
-        answer
-    }
-
-    pub(super) async fn fail(mut self, code: ErrorCode, message: String, billed: bool) {
-        if let Some(known) = self.known.take() {
-            self.close(known, Some((code, message)), billed).await;
         }
     }
 
-    fn forget(mut self) {
-        self.known = None;
+    pub(super) async fn fail(mut self, code: ErrorCode, message: String, billed: bool) {
+        self.close(Some((code, message)), billed).await;
     }
 
-    async fn close(&self, known: Known, error: Option<(ErrorCode, String)>, billed: bool) {
-        let closing = self.open.spawn_on(close(known, error, billed), &self.runtime);
+    async fn close(&mut self, error: Option<(ErrorCode, String)>, billed: bool) {
+        self.settled = true;
+        let closing = self.open.spawn_on(close(self.known.clone(), error, billed), &self.runtime);
         // It goes on if it takes longer.
         let _in_time = timeout(CLOSE_PATIENCE, closing).await;
     }
@@ -153,10 +141,10 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(known) = self.known.take() {
+        if !self.settled {
             let (code, message) = abandoned(self.cancelled.is_cancelled());
-            let billed = known.sent.is_some();
-            drop(self.open.spawn_on(close(known, Some((code, message.to_owned())), billed), &self.runtime));
+            let closing = close(self.known.clone(), Some((code, message.to_owned())), self.known.sent.is_some());
+            drop(self.open.spawn_on(closing, &self.runtime));
         }
     }
 }
