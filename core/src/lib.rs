@@ -7,11 +7,13 @@ pub mod database;
 pub mod error;
 pub mod id;
 pub mod metrics;
+pub mod notify;
 pub mod pipeline;
 pub mod provider_call;
 pub mod queue;
 pub mod run;
 pub mod step;
+pub mod stream;
 
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};

@@ -1,3 +1,4 @@
+#![expect(clippy::print_stdout, reason = "it says where it listens")]
 //! A simulator on its own, until Ctrl-C: `cargo run -p hellosales-simulator --example serve -- [ADDRESS]`.
 
 use hellosales_simulator::{Simulator, SimulatorConfig};
@@ -5,9 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let addr = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:8085".to_owned());
+    let addr = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8085".to_owned());
     let simulator = Simulator::bind(addr, SimulatorConfig::default()).await?;
     println!("{}", simulator.url());
     let shutdown = CancellationToken::new();

@@ -26,10 +26,7 @@ impl Answer {
             finish_reason = "length";
         }
         let pieces = pieces.into_iter().map(str::to_owned).collect();
-        Self {
-            pieces,
-            finish_reason,
-        }
+        Self { pieces, finish_reason }
     }
 }
 
@@ -80,16 +77,11 @@ mod tests {
     #[test]
     fn an_answer_uses_the_prompts_fields() {
         for at in 0..40 {
-            let text = said(&asked(&format!(
-                "How do I handle pricing objections in call {at}?"
-            )));
+            let text = said(&asked(&format!("How do I handle pricing objections in call {at}?")));
             for word in ["Ana Reyes", "Beacon", "Northwind", "pricing objections"] {
                 assert!(text.contains(word), "{word}: {text}");
             }
-            for words in [
-                &["instant alerts", "shared inbox", "audit trail"][..],
-                &["slow answers", "lost tickets"],
-            ] {
+            for words in [&["instant alerts", "shared inbox", "audit trail"][..], &["slow answers", "lost tickets"]] {
                 assert!(words.iter().any(|word| text.contains(word)), "{text}");
             }
         }
@@ -99,9 +91,8 @@ mod tests {
     fn the_same_prompt_has_the_same_answer_and_others_differ() {
         let one = said(&asked("How do I open?"));
         assert_eq!(one, said(&asked("How do I open?")));
-        let others: std::collections::BTreeSet<String> = (0..50)
-            .map(|at| said(&asked(&format!("How do I open {at}?"))))
-            .collect();
+        let others: std::collections::BTreeSet<String> =
+            (0..50).map(|at| said(&asked(&format!("How do I open {at}?")))).collect();
         assert!(others.len() > 25, "{}", others.len());
     }
 
@@ -113,11 +104,7 @@ mod tests {
                 let request = request(vec![message("system", system), message("user", &question)]);
                 let answer = Answer::to(&request);
                 let tokens = answer.pieces.len();
-                assert!(
-                    (40..=95).contains(&tokens),
-                    "{tokens}: {}",
-                    answer.pieces.concat()
-                );
+                assert!((40..=95).contains(&tokens), "{tokens}: {}", answer.pieces.concat());
             }
         }
     }
@@ -128,12 +115,7 @@ mod tests {
         longer.messages.push(message("assistant", "Like this."));
         longer.messages.push(message("user", "And then?"));
         let text = said(&longer);
-        assert!(
-            FOLLOW_UPS
-                .iter()
-                .any(|follow_up| text.starts_with(&follow_up[..10])),
-            "{text}"
-        );
+        assert!(FOLLOW_UPS.iter().any(|follow_up| follow_up.get(..10).is_some_and(|start| text.starts_with(start))), "{text}");
     }
 
     #[test]
@@ -143,14 +125,8 @@ mod tests {
             message("user", "What does Beacon cost?"),
             message("assistant", "Ten euros a month."),
         ]));
-        assert_eq!(
-            text,
-            "The user said: What does Beacon cost. The assistant answered: Ten euros a month."
-        );
-        let none = said(&request(vec![message(
-            "system",
-            "Summarise the conversation.",
-        )]));
+        assert_eq!(text, "The user said: What does Beacon cost. The assistant answered: Ten euros a month.");
+        let none = said(&request(vec![message("system", "Summarise the conversation.")]));
         assert_eq!(none, "Nothing has been said yet.");
     }
 
@@ -173,28 +149,15 @@ mod tests {
         json.format = Format::JsonObject;
         let value: Value = serde_json::from_str(&said(&json)).unwrap();
         assert!(value["body"].as_str().unwrap().contains("Beacon"));
-        let schema =
-            r#"{"type":"object","properties":{"hook":{"type":"string"}},"required":["hook"]}"#;
-        json.messages[0]
-            .content
-            .push_str(&format!("\nAnswer in JSON like {schema}."));
+        let schema = r#"{"type":"object","properties":{"hook":{"type":"string"}},"required":["hook"]}"#;
+        json.messages[0].content.push_str(&format!("\nAnswer in JSON like {schema}."));
         let value: Value = serde_json::from_str(&said(&json)).unwrap();
-        assert_eq!(
-            value.as_object().unwrap().keys().collect::<Vec<_>>(),
-            ["hook"]
-        );
+        assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), ["hook"]);
     }
 
     #[test]
     fn hostile_prompts_are_answered() {
-        for text in [
-            "",
-            "{client}",
-            "{{first_name}}",
-            "\u{0}",
-            "é".repeat(5_000).as_str(),
-            "####",
-        ] {
+        for text in ["", "{client}", "{{first_name}}", "\u{0}", "é".repeat(5_000).as_str(), "####"] {
             let request = request(vec![message("system", text), message("user", text)]);
             assert!(!said(&request).is_empty());
         }

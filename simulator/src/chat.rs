@@ -27,16 +27,10 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let body = to_bytes(body, world.config.most_body_bytes).await;
-    let value: Option<Value> = body
-        .as_ref()
-        .ok()
-        .and_then(|body| serde_json::from_slice(body).ok());
+    let value: Option<Value> = body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let value = value.unwrap_or_default();
     let parsed = ChatRequest::parse(&value);
-    let prompt_tokens = parsed
-        .as_ref()
-        .map(ChatRequest::prompt_tokens)
-        .unwrap_or_default();
+    let prompt_tokens = parsed.as_ref().map(ChatRequest::prompt_tokens).unwrap_or_default();
     let logged = world.log.open(asked(&path, value, prompt_tokens));
 
     let admitted = match &body {
@@ -66,22 +60,13 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     let answer = Answer::to(&request);
     let holds = (world.holds.clone(), ticket);
     let running = Running {
-        envelope: Envelope::new(
-            Dialect::of(&path),
-            request.model,
-            prompt_tokens,
-            request.include_usage,
-        ),
+        envelope: Envelope::new(Dialect::of(&path), request.model, prompt_tokens, request.include_usage),
         playback: Playback::new(answer.pieces, pace, &rule, holds, world.stopped.clone()),
         finish_reason: answer.finish_reason,
         logged,
         _permit: permit,
     };
-    let response = if request.stream {
-        running.stream()
-    } else {
-        running.whole().await
-    };
+    let response = if request.stream { running.stream() } else { running.whole().await };
     finish(response, began, prompt_tokens, None)
 }
 
@@ -125,9 +110,7 @@ fn has_key(headers: &HeaderMap) -> bool {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
-        .is_some_and(|(scheme, key)| {
-            scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty()
-        })
+        .is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty())
 }
 
 /// What the log keeps, as far as it can be told from a request that may be a bad one.
@@ -135,31 +118,16 @@ fn asked(path: &str, mut value: Value, prompt_tokens: usize) -> Asked {
     let tokens = |name| value.get(name).and_then(Value::as_u64);
     Asked {
         path: path.to_owned(),
-        model: value
-            .get("model")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        stream: value
-            .get("stream")
-            .and_then(Value::as_bool)
-            .unwrap_or(false),
+        model: value.get("model").and_then(Value::as_str).map(str::to_owned),
+        stream: value.get("stream").and_then(Value::as_bool).unwrap_or(false),
         temperature: value.get("temperature").and_then(Value::as_f64),
         max_tokens: tokens("max_completion_tokens").or_else(|| tokens("max_tokens")),
-        messages: value
-            .get_mut("messages")
-            .map(Value::take)
-            .unwrap_or_else(|| Value::Array(Vec::new())),
+        messages: value.get_mut("messages").map(Value::take).unwrap_or_else(|| Value::Array(Vec::new())),
         prompt_tokens,
     }
 }
 
-async fn refuse_by_rule(
-    rule: &Rule,
-    status: u16,
-    model: &str,
-    logged: Logged,
-    began: Instant,
-) -> Response {
+async fn refuse_by_rule(rule: &Rule, status: u16, model: &str, logged: Logged, began: Instant) -> Response {
     if let Some(ms) = rule.first_token_ms {
         tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
     }
@@ -172,12 +140,7 @@ async fn refuse_by_rule(
     finish(response, began, 0, exhausted)
 }
 
-fn finish(
-    mut response: Response,
-    began: Instant,
-    prompt_tokens: usize,
-    exhausted_s: Option<u32>,
-) -> Response {
+fn finish(mut response: Response, began: Instant, prompt_tokens: usize, exhausted_s: Option<u32>) -> Response {
     let headers = response.headers_mut();
     provider_headers(headers, prompt_tokens, exhausted_s);
     set(headers, "openai-processing-ms", began.elapsed().as_millis());
@@ -226,11 +189,7 @@ impl Running {
             }
             Event::Done => {
                 self.logged.end(End::Completed);
-                (
-                    Ok(self.envelope.closing(sent, self.finish_reason).into()),
-                    sent,
-                    false,
-                )
+                (Ok(self.envelope.closing(sent, self.finish_reason).into()), sent, false)
             }
             Event::Garbled => {
                 self.logged.end(End::Malformed);
@@ -255,10 +214,7 @@ impl Running {
         for piece in &said {
             self.logged.sent(piece);
         }
-        let body = self
-            .envelope
-            .completion(&said.concat(), said.len(), self.finish_reason)
-            .to_string();
+        let body = self.envelope.completion(&said.concat(), said.len(), self.finish_reason).to_string();
         if last == Event::Done {
             self.logged.end(End::Completed);
             return reply(StatusCode::OK, body);

@@ -18,30 +18,18 @@ const CLIENT: [&str; 4] = ["client", "customer", "prospect", "recipient"];
 
 impl Facts {
     pub(crate) fn of(prompt: &Prompt) -> Self {
-        let one = |sections: &[&str], keys: &[&str], words| {
-            prompt
-                .field(sections, keys)
-                .and_then(|value| clip(value, words))
-        };
-        let many = |sections: &[&str], keys: &[&str]| {
-            prompt.field(sections, keys).map(list).unwrap_or_default()
-        };
+        let one =
+            |sections: &[&str], keys: &[&str], words| prompt.field(sections, keys).and_then(|value| clip(value, words));
+        let many = |sections: &[&str], keys: &[&str]| prompt.field(sections, keys).map(list).unwrap_or_default();
         Self {
             company: one(&["company", "seller"], &["name"], 5),
-            value: one(
-                &["company", "seller", "product"],
-                &["value", "position", "differen"],
-                8,
-            ),
+            value: one(&["company", "seller", "product"], &["value", "position", "differen"], 8),
             product: one(&["product"], &["name"], 5),
             features: many(&["product"], &["feature", "benefit", "description"]),
             client: one(&CLIENT, &["name", "company"], 5),
             pains: many(&CLIENT, &["pain", "challenge", "problem", "need"]),
             topic: topic(&prompt.question),
-            earlier: prompt
-                .turns
-                .iter()
-                .any(|(speaker, _)| *speaker == Speaker::Assistant),
+            earlier: prompt.turns.iter().any(|(speaker, _)| *speaker == Speaker::Assistant),
         }
     }
 }
@@ -49,11 +37,7 @@ impl Facts {
 /// The items of a list that a field holds, each short enough for a sentence.
 fn list(value: &str) -> Vec<String> {
     let separator = if value.contains(';') { ';' } else { ',' };
-    value
-        .split(separator)
-        .filter_map(|item| clip(item, 7))
-        .take(6)
-        .collect()
+    value.split(separator).filter_map(|item| clip(item, 7)).take(6).collect()
 }
 
 /// The first words of a value, without the marks around it.

@@ -49,13 +49,9 @@ impl Rule {
     /// Reads a rule as it was posted; the error says what is wrong with it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         // Read as an object first: serde takes an array for a struct, field by field.
-        let body: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let rule: Self = serde_json::from_value(body.into()).map_err(|error| error.to_string())?;
-        if rule
-            .status
-            .is_some_and(|status| !(400..=599).contains(&status))
-        {
+        if rule.status.is_some_and(|status| !(400..=599).contains(&status)) {
             return Err("status must be from 400 to 599".to_owned());
         }
         if rule.retry_after_s.is_some() && rule.status.is_none() {
@@ -65,11 +61,7 @@ impl Rule {
             return Err("requests must be at least 1".to_owned());
         }
         let delays = [rule.first_token_ms, rule.token_delay_ms];
-        if delays
-            .into_iter()
-            .flatten()
-            .any(|delay| delay > LONGEST_DELAY_MS)
-        {
+        if delays.into_iter().flatten().any(|delay| delay > LONGEST_DELAY_MS) {
             return Err(format!("a delay is at most {LONGEST_DELAY_MS} ms"));
         }
         Ok(rule)
@@ -137,9 +129,7 @@ mod tests {
         let faults = Faults::default();
         faults.add(rule(r#"{"token_delay_ms":5}"#)).unwrap();
         faults.add(rule(r#"{"status":429,"requests":2}"#)).unwrap();
-        faults
-            .add(rule(r#"{"hang":true,"model":"other"}"#))
-            .unwrap();
+        faults.add(rule(r#"{"hang":true,"model":"other"}"#)).unwrap();
         assert_eq!(faults.take("m").unwrap().status, Some(429));
         assert_eq!(faults.list()[1].requests, Some(1));
         assert!(faults.take("other").unwrap().hang);

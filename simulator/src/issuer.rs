@@ -47,9 +47,7 @@ pub struct Issuer {
 
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Issuer")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("Issuer").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
@@ -68,10 +66,7 @@ impl Issuer {
     /// # Errors
     /// When the file can't be read or written, or holds no such key.
     pub fn load_or_create(path: &Path) -> Result<Self, IssuerError> {
-        let file = |source| IssuerError::File {
-            path: path.to_owned(),
-            source,
-        };
+        let file = |source| IssuerError::File { path: path.to_owned(), source };
         match fs::read(path) {
             Ok(der) => return Self::with_key(KeyPair::from_pkcs8(&der)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -95,11 +90,7 @@ impl Issuer {
         let jwks = json!({"keys": [
             {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e}
         ]});
-        Ok(Self {
-            key: Arc::new(key),
-            kid: kid.into(),
-            jwks: Arc::new(jwks),
-        })
+        Ok(Self { key: Arc::new(key), kid: kid.into(), jwks: Arc::new(jwks) })
     }
 
     /// The key's id in the JWKS and in every token's header.
@@ -124,12 +115,7 @@ impl Issuer {
         let message = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
         let random = SystemRandom::new();
-        let signed = self.key.sign(
-            &RSA_PKCS1_SHA256,
-            &random,
-            message.as_bytes(),
-            &mut signature,
-        );
+        let signed = self.key.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature);
         if signed.is_err() {
             // Only a buffer of the wrong length or no memory leads here; a verifier refuses it.
             tracing::error!("a development token couldn't be signed");
@@ -141,9 +127,7 @@ impl Issuer {
 
 /// Writes a file that appears whole or not at all; false when another process was first.
 fn create_whole(path: &Path, content: &[u8]) -> io::Result<bool> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         fs::create_dir_all(folder)?;
     }
@@ -193,9 +177,7 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(4))?;
-        let length = bytes
-            .iter()
-            .fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+        let length = bytes.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
         (length, rest)
     };
     rest.split_at_checked(length)
@@ -216,10 +198,7 @@ mod tests {
         let made: Vec<String> = std::thread::scope(|scope| {
             let one = || Issuer::load_or_create(&path).unwrap().kid().to_owned();
             let threads: Vec<_> = (0..3).map(|_| scope.spawn(one)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let again = Issuer::load_or_create(&path).unwrap();
         assert!(made.iter().all(|kid| kid == again.kid()));
@@ -227,10 +206,7 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(
-                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         fs::remove_dir_all(folder).unwrap();
     }
@@ -241,10 +217,7 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("issuer.der");
         fs::write(&path, "nothing").unwrap();
-        assert!(matches!(
-            Issuer::load_or_create(&path),
-            Err(IssuerError::Key(_))
-        ));
+        assert!(matches!(Issuer::load_or_create(&path), Err(IssuerError::Key(_))));
         assert_eq!(fs::read(&path).unwrap(), b"nothing");
         fs::remove_dir_all(folder).unwrap();
     }

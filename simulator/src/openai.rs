@@ -17,11 +17,7 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     pub(crate) fn of(path: &str) -> Self {
-        if path.starts_with("/openai/") {
-            Self::Groq
-        } else {
-            Self::OpenAi
-        }
+        if path.starts_with("/openai/") { Self::Groq } else { Self::OpenAi }
     }
 
     fn owner(self) -> &'static str {
@@ -54,16 +50,8 @@ const REQUESTS_A_MINUTE: usize = 10_000;
 const TOKENS_A_MINUTE: usize = 2_000_000;
 
 /// Headers on every answer of the provider. `exhausted_s`: no request is left for so long.
-pub(crate) fn provider_headers(
-    headers: &mut HeaderMap,
-    prompt_tokens: usize,
-    exhausted_s: Option<u32>,
-) {
-    set(
-        headers,
-        "x-request-id",
-        format_args!("req_{}", Uuid::now_v7().simple()),
-    );
+pub(crate) fn provider_headers(headers: &mut HeaderMap, prompt_tokens: usize, exhausted_s: Option<u32>) {
+    set(headers, "x-request-id", format_args!("req_{}", Uuid::now_v7().simple()));
     set(headers, "openai-version", "2020-10-01");
     set(headers, "x-ratelimit-limit-requests", REQUESTS_A_MINUTE);
     set(headers, "x-ratelimit-limit-tokens", TOKENS_A_MINUTE);
@@ -73,25 +61,19 @@ pub(crate) fn provider_headers(
     };
     set(headers, "x-ratelimit-remaining-requests", requests);
     set(headers, "x-ratelimit-reset-requests", reset);
-    set(
-        headers,
-        "x-ratelimit-remaining-tokens",
-        TOKENS_A_MINUTE.saturating_sub(prompt_tokens),
-    );
+    set(headers, "x-ratelimit-remaining-tokens", TOKENS_A_MINUTE.saturating_sub(prompt_tokens));
     // Tokens come back evenly: so many milliseconds until the budget is full again.
     set(
         headers,
         "x-ratelimit-reset-tokens",
-        format_args!(
-            "{}ms",
-            prompt_tokens.saturating_mul(60_000) / TOKENS_A_MINUTE
-        ),
+        format_args!("{}ms", prompt_tokens.saturating_mul(60_000) / TOKENS_A_MINUTE),
     );
 }
 
 /// The models, as `GET /models` lists them.
 pub(crate) fn models(names: &[String], dialect: Dialect) -> Value {
-    let model = |name: &String| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": dialect.owner()});
+    let model =
+        |name: &String| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": dialect.owner()});
     json!({"object": "list", "data": names.iter().map(model).collect::<Vec<_>>()})
 }
 
@@ -108,12 +90,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    pub(crate) fn new(
-        dialect: Dialect,
-        model: String,
-        prompt_tokens: usize,
-        include_usage: bool,
-    ) -> Self {
+    pub(crate) fn new(dialect: Dialect, model: String, prompt_tokens: usize, include_usage: bool) -> Self {
         Self {
             dialect,
             model,
@@ -206,11 +183,7 @@ impl Envelope {
     pub(crate) fn closing(&self, tokens: usize, finish_reason: &str) -> String {
         let mut last = self.delta(json!({}), Some(finish_reason));
         if self.dialect == Dialect::Groq {
-            put(
-                &mut last,
-                "x_groq",
-                json!({"id": self.groq_id, "usage": self.usage(tokens)}),
-            );
+            put(&mut last, "x_groq", json!({"id": self.groq_id, "usage": self.usage(tokens)}));
         }
         let mut frames = data(&last);
         if self.include_usage {
@@ -225,9 +198,7 @@ impl Envelope {
     /// A chunk that breaks off inside its JSON, and an end as if nothing had happened.
     pub(crate) fn garbled(&self) -> String {
         let id = &self.id;
-        format!(
-            "data: {{\"id\":\"{id}\",\"choices\":[{{\"delta\":{{\"conte\u{fffd}\n\ndata: [DONE]\n\n"
-        )
+        format!("data: {{\"id\":\"{id}\",\"choices\":[{{\"delta\":{{\"conte\u{fffd}\n\ndata: [DONE]\n\n")
     }
 }
 

@@ -19,11 +19,7 @@ pub(crate) struct WireError {
 const NO_KEY: &str = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
 
 impl WireError {
-    pub(crate) fn invalid(
-        message: impl Into<String>,
-        param: Option<&str>,
-        code: Option<&'static str>,
-    ) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>, param: Option<&str>, code: Option<&'static str>) -> Self {
         Self {
             status: 400,
             message: message.into(),
@@ -34,11 +30,7 @@ impl WireError {
     }
 
     pub(crate) fn unreadable() -> Self {
-        Self::invalid(
-            "We could not parse the JSON body of your request.",
-            None,
-            None,
-        )
+        Self::invalid("We could not parse the JSON body of your request.", None, None)
     }
 
     pub(crate) fn too_long(most: usize, got: usize) -> Self {
@@ -75,40 +67,21 @@ impl WireError {
                 "invalid_request_error",
                 Some("model_not_found"),
             ),
-            413 => (
-                "The request body is too large.".to_owned(),
-                "invalid_request_error",
-                None,
-            ),
+            413 => ("The request body is too large.".to_owned(), "invalid_request_error", None),
             429 => (
                 format!("Rate limit reached for {model} on requests per min (RPM)."),
                 "requests",
                 Some("rate_limit_exceeded"),
             ),
-            400..=499 => (
-                "The request was refused.".to_owned(),
-                "invalid_request_error",
-                None,
-            ),
-            503 => (
-                "The engine is currently overloaded, please try again later.".to_owned(),
-                "server_error",
-                None,
-            ),
+            400..=499 => ("The request was refused.".to_owned(), "invalid_request_error", None),
+            503 => ("The engine is currently overloaded, please try again later.".to_owned(), "server_error", None),
             _ => (
-                "The server had an error while processing your request. Sorry about that!"
-                    .to_owned(),
+                "The server had an error while processing your request. Sorry about that!".to_owned(),
                 "server_error",
                 None,
             ),
         };
-        Self {
-            status,
-            message,
-            kind,
-            param: None,
-            code,
-        }
+        Self { status, message, kind, param: None, code }
     }
 
     pub(crate) fn response(&self) -> Response {

@@ -7,9 +7,7 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::writer::Writer;
 
-const TYPES: [&str; 7] = [
-    "string", "number", "integer", "boolean", "object", "array", "null",
-];
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "object", "array", "null"];
 /// References nest at most so deep; below, what needn't be there isn't.
 const DEEPEST: usize = 12;
 /// A schema that asks for more values gets nulls: it is a mistake, or an attack.
@@ -23,9 +21,7 @@ pub(crate) fn check(schema: &Value, strict: bool) -> Result<(), String> {
     let root = schema.get("type").and_then(Value::as_str);
     if root != Some("object") && schema.get("$ref").is_none() && (strict || root.is_some()) {
         let got = root.unwrap_or("None");
-        return Err(format!(
-            "schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."
-        ));
+        return Err(format!("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."));
     }
     check_at(schema, strict, &mut Vec::new())
 }
@@ -51,9 +47,7 @@ fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Res
                 context(path)
             ));
         }
-        let missing = properties(schema)
-            .map(|(name, _)| name)
-            .find(|name| !required(schema, name));
+        let missing = properties(schema).map(|(name, _)| name).find(|name| !required(schema, name));
         if let Some(missing) = missing {
             return Err(format!(
                 "{}, 'required' is required to be supplied and to be an array including every key in properties. Missing '{missing}'.",
@@ -63,10 +57,9 @@ fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Res
     }
     for (keyword, inner) in object {
         let named: Vec<(&str, &Value)> = match (keyword.as_str(), inner) {
-            ("properties" | "$defs" | "definitions", Value::Object(map)) => map
-                .iter()
-                .map(|(name, inner)| (name.as_str(), inner))
-                .collect(),
+            ("properties" | "$defs" | "definitions", Value::Object(map)) => {
+                map.iter().map(|(name, inner)| (name.as_str(), inner)).collect()
+            }
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(all)) => {
                 all.iter().map(|inner| ("", inner)).collect()
             }
@@ -74,11 +67,7 @@ fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Res
             _ => continue,
         };
         for (name, inner) in named {
-            path.extend(
-                [keyword.as_str(), name]
-                    .into_iter()
-                    .filter(|part| !part.is_empty()),
-            );
+            path.extend([keyword.as_str(), name].into_iter().filter(|part| !part.is_empty()));
             let depth = 1 + usize::from(!name.is_empty());
             check_at(inner, strict, path)?;
             path.truncate(path.len().saturating_sub(depth));
@@ -96,9 +85,7 @@ fn types(schema: &Value) -> impl Iterator<Item = &str> {
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let map = schema.get("properties").and_then(Value::as_object);
-    map.into_iter()
-        .flatten()
-        .map(|(name, inner)| (name.as_str(), inner))
+    map.into_iter().flatten().map(|(name, inner)| (name.as_str(), inner))
 }
 
 fn required(schema: &Value, name: &str) -> bool {
@@ -118,11 +105,7 @@ pub(crate) fn find(text: &str) -> Option<Value> {
 
 /// A value that satisfies the schema.
 pub(crate) fn fill(schema: &Value, writer: &mut Writer) -> Value {
-    let mut filler = Filler {
-        root: schema,
-        writer,
-        values: 0,
-    };
+    let mut filler = Filler { root: schema, writer, values: 0 };
     filler.value(schema, "answer", 0)
 }
 
@@ -139,10 +122,7 @@ impl Filler<'_> {
             return Value::Null;
         }
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-            let target = reference
-                .strip_prefix('#')
-                .and_then(|at| self.root.pointer(at))
-                .cloned();
+            let target = reference.strip_prefix('#').and_then(|at| self.root.pointer(at)).cloned();
             return target.map_or(Value::Null, |target| self.value(&target, name, depth + 4));
         }
         if let Some(value) = schema.get("const") {
@@ -223,9 +203,7 @@ impl Filler<'_> {
                 object.insert(name.to_owned(), Value::String(self.writer.field(name)));
             }
         }
-        if let Some(inner) = schema
-            .get("additionalProperties")
-            .filter(|inner| inner.is_object())
+        if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object())
             && object.is_empty()
             && depth <= DEEPEST
         {
@@ -238,9 +216,7 @@ impl Filler<'_> {
         let bound = |keyword| schema.get(keyword).and_then(Value::as_u64);
         let least = bound("minItems").unwrap_or(0).min(MOST_ITEMS);
         let usual = if depth > DEEPEST { 0 } else { 2 };
-        let count = usual
-            .max(least)
-            .min(bound("maxItems").unwrap_or(MOST_ITEMS));
+        let count = usual.max(least).min(bound("maxItems").unwrap_or(MOST_ITEMS));
         let firsts = schema.get("prefixItems").and_then(Value::as_array);
         let mut items: Vec<Value> = Vec::new();
         for first in firsts.into_iter().flatten() {
@@ -381,13 +357,7 @@ mod tests {
         assert!(value["reply_to"].as_str().unwrap().contains('@'));
         assert!(value["maybe"].is_string());
         assert!(value["either"].is_i64());
-        assert!(
-            value["map"]
-                .as_object()
-                .unwrap()
-                .values()
-                .all(Value::is_i64)
-        );
+        assert!(value["map"].as_object().unwrap().values().all(Value::is_i64));
         assert_eq!(value["nested"]["name"], "Ana Reyes");
         assert!(value["undeclared"].is_string());
     }
@@ -437,25 +407,12 @@ mod tests {
         open["properties"]["a"]["additionalProperties"] = json!(true);
         assert_eq!(check(&open, false), Ok(()));
         let fault = check(&open, true).unwrap_err();
-        assert!(
-            fault.starts_with("In context=('properties', 'a'), 'additionalProperties'"),
-            "{fault}"
-        );
+        assert!(fault.starts_with("In context=('properties', 'a'), 'additionalProperties'"), "{fault}");
         let mut optional = closed.clone();
         optional["required"] = json!([]);
-        assert!(
-            check(&optional, true)
-                .unwrap_err()
-                .ends_with("Missing 'a'.")
-        );
+        assert!(check(&optional, true).unwrap_err().ends_with("Missing 'a'."));
         assert!(check(&json!({"type": "array"}), false).is_err());
-        assert!(
-            check(
-                &json!({"type": "object", "properties": {"a": {"type": "text"}}}),
-                false
-            )
-            .is_err()
-        );
+        assert!(check(&json!({"type": "object", "properties": {"a": {"type": "text"}}}), false).is_err());
         assert!(check(&json!("object"), false).is_err());
     }
 

@@ -74,11 +74,7 @@ impl Role {
             Self::Admin => 9,
             Self::Operator => 10,
         };
-        PERMISSIONS
-            .iter()
-            .take(count)
-            .map(|&permission| permission.to_owned())
-            .collect()
+        PERMISSIONS.iter().take(count).map(|&permission| permission.to_owned()).collect()
     }
 }
 
@@ -145,34 +141,20 @@ impl TokenRequest {
 
 /// The same id for the same name, readable, and distinct where two names share their letters.
 fn stable_id(kind: &str, name: &str) -> String {
-    format!(
-        "{kind}_{}_{}",
-        slug(name).replace('-', "_"),
-        short_hash(name.trim())
-    )
+    format!("{kind}_{}_{}", slug(name).replace('-', "_"), short_hash(name.trim()))
 }
 
 fn short_hash(text: &str) -> String {
     let digest = Sha256::digest(text);
-    digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A name's ASCII letters and digits, lower case, joined by `-`; its hash when it has none.
 fn slug(name: &str) -> String {
     let letters: String = name.to_lowercase().chars().take(60).collect();
-    let words: Vec<&str> = letters
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    if words.is_empty() {
-        short_hash(name.trim())
-    } else {
-        words.join("-")
-    }
+    let words: Vec<&str> =
+        letters.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { short_hash(name.trim()) } else { words.join("-") }
 }
 
 #[cfg(test)]
@@ -184,18 +166,9 @@ mod tests {
         let request = TokenRequest::new("Acme Inc.", "Ana Pérez", Role::Manager);
         let claims = request.claims();
         assert_eq!(claims["email"], "ana-p-rez@acme-inc.example");
-        assert_eq!(
-            claims["org_id"],
-            TokenRequest::new("Acme Inc.", "Bo", Role::Member).org_id()
-        );
-        assert_ne!(
-            claims["org_id"],
-            TokenRequest::new("Acme-Inc", "Bo", Role::Member).org_id()
-        );
-        assert_eq!(
-            claims["sub"],
-            TokenRequest::new("Other", "Ana Pérez", Role::Member).sub()
-        );
+        assert_eq!(claims["org_id"], TokenRequest::new("Acme Inc.", "Bo", Role::Member).org_id());
+        assert_ne!(claims["org_id"], TokenRequest::new("Acme-Inc", "Bo", Role::Member).org_id());
+        assert_eq!(claims["sub"], TokenRequest::new("Other", "Ana Pérez", Role::Member).sub());
         assert_eq!(claims["iss"], ISSUER);
         assert_eq!(slug("東京").len(), 8);
     }
@@ -205,16 +178,8 @@ mod tests {
         let roles = ["member", "manager", "admin", "operator"];
         let counts = roles.map(|role| role.parse::<Role>().unwrap().permissions().len());
         assert_eq!(counts, [5, 7, 9, 10]);
-        assert!(
-            Role::Manager
-                .permissions()
-                .contains(&"dlq:manage".to_owned())
-        );
-        assert!(
-            !Role::Manager
-                .permissions()
-                .contains(&"org:admin".to_owned())
-        );
+        assert!(Role::Manager.permissions().contains(&"dlq:manage".to_owned()));
+        assert!(!Role::Manager.permissions().contains(&"org:admin".to_owned()));
         assert!("owner".parse::<Role>().is_err());
     }
 }

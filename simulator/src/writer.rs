@@ -89,22 +89,12 @@ impl Writer {
             let by = usize::from(byte) % list.len().max(1);
             list.rotate_left(by);
         }
-        Self {
-            facts,
-            lines: prompt.conversation(),
-            before: prompt.section("summary"),
-            seed,
-            turn: 2,
-        }
+        Self { facts, lines: prompt.conversation(), before: prompt.section("summary"), seed, turn: 2 }
     }
 
     /// The next choice among so many; each choice sees another byte of the hash.
     pub(crate) fn choose(&mut self, among: usize) -> usize {
-        let byte = self
-            .seed
-            .get(self.turn % self.seed.len())
-            .copied()
-            .unwrap_or_default();
+        let byte = self.seed.get(self.turn % self.seed.len()).copied().unwrap_or_default();
         let choice = (usize::from(byte) + self.turn / self.seed.len()) % among.max(1);
         self.turn += 1;
         choice
@@ -139,10 +129,7 @@ impl Writer {
             "company" => (facts.company.as_deref(), "your company"),
             "value" => (facts.value.as_deref(), "a quick start"),
             "topic" => (facts.topic.as_deref(), "your question"),
-            "feature" => (
-                facts.features.first().map(String::as_str),
-                "its simple setup",
-            ),
+            "feature" => (facts.features.first().map(String::as_str), "its simple setup"),
             "pain" => (facts.pains.first().map(String::as_str), "manual work"),
             _ => (None, ""),
         }
@@ -150,11 +137,7 @@ impl Writer {
 
     /// A usual answer: six sentences at most.
     pub(crate) fn chat(&mut self) -> String {
-        let opening = if self.facts.earlier {
-            &FOLLOW_UPS
-        } else {
-            &GREETINGS
-        };
+        let opening = if self.facts.earlier { &FOLLOW_UPS } else { &GREETINGS };
         let mut said = vec![self.say(opening)];
         if self.facts.topic.is_some() {
             said.push(self.say(&TOPICS));
@@ -215,9 +198,7 @@ impl Writer {
             format!("Hi {},", self.named("client"))
         } else if has(&["summary"]) {
             self.summary()
-        } else if has(&[
-            "body", "content", "message", "text", "script", "email", "answer",
-        ]) {
+        } else if has(&["body", "content", "message", "text", "script", "email", "answer"]) {
             self.chat()
         } else if has(&["opening", "intro", "hook"]) {
             self.say(&GREETINGS)

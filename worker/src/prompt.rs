@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use hellosales_core::{ErrorCode, Failure};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
@@ -72,10 +74,12 @@ impl Prompts {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_fuel(Some(FUEL));
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
         for template in Template::ALL {
-            let added = environment.add_template(template.version(), template.source());
+            let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+            let added = syntax.and_then(|syntax| {
+                environment.set_syntax(syntax);
+                environment.add_template(template.version(), template.source())
+            });
             added.map_err(|error| PromptError { template: template.version(), kind: error.kind() })?;
         }
         Ok(Self { environment: Arc::new(environment) })
@@ -86,7 +90,7 @@ impl Prompts {
     /// # Errors
     /// If it reads what isn't given, or doesn't end.
     pub fn render(&self, template: Template, values: impl Serialize) -> Result<String, PromptError> {
-        let rendered = self.environment.get_template(template.version()).and_then(|found| found.render(values));
+        let rendered = self.environment.get_template(template.version()).and_then(|found| found.render(Serde(values)));
         rendered.map_err(|error| PromptError { template: template.version(), kind: error.kind() })
     }
 }

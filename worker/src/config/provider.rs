@@ -39,7 +39,9 @@ impl ProviderConfig {
         let base_url = base_url(settings, groq_key.is_some())?;
         let is_groq = base_url.host_str() == Some("api.groq.com");
         let provider = settings.text("LLM_PROVIDER").unwrap_or_else(|| name_of(&base_url).to_owned());
-        if provider.len() > 50 || !provider.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+        if provider.len() > 50
+            || !provider.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        {
             return Err(ConfigError::new("LLM_PROVIDER", "must be 1 to 50 letters, digits, dots or dashes"));
         }
         let key = settings.text("LLM_API_KEY").or_else(|| groq_key.filter(|_| is_groq));
@@ -87,7 +89,8 @@ fn base_url(settings: &Settings<'_>, has_groq_key: bool) -> Result<Url, ConfigEr
             return Err(ConfigError::new(name, fix));
         }
     };
-    let url: Url = text.parse().map_err(|_| ConfigError::new(name, "must be a URL such as http://127.0.0.1:11434/v1"))?;
+    let url: Url =
+        text.parse().map_err(|_| ConfigError::new(name, "must be a URL such as http://127.0.0.1:11434/v1"))?;
     let plain = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
     if !plain || !url.username().is_empty() || url.password().is_some() {
         return Err(ConfigError::new(name, "must be a plain http or https URL; the key goes into LLM_API_KEY"));
@@ -107,7 +110,8 @@ fn name_of(base: &Url) -> &'static str {
 
 fn refuse_in_production(provider: &str, has_key: bool) -> Result<(), ConfigError> {
     if provider == SIMULATOR {
-        let fix = "the simulator answers nobody in production: set GROQ_API_KEY, or LLM_BASE_URL, LLM_MODEL and LLM_API_KEY";
+        let fix =
+            "the simulator answers nobody in production: set GROQ_API_KEY, or LLM_BASE_URL, LLM_MODEL and LLM_API_KEY";
         return Err(ConfigError::new("LLM_PROVIDER", fix));
     }
     if !has_key {
@@ -155,7 +159,8 @@ mod tests {
         let base = [("GROQ_API_KEY", "k"), ("LLM_MODEL", "b")];
         let models = read(&base).unwrap().models;
         assert_eq!((models.fast.as_str(), models.balanced.as_str(), models.quality.as_str()), ("b", "b", "b"));
-        let models = read(&[&base[..], &[("LLM_MODEL_FAST", "f"), ("LLM_MODEL_QUALITY", "q")]].concat()).unwrap().models;
+        let models =
+            read(&[&base[..], &[("LLM_MODEL_FAST", "f"), ("LLM_MODEL_QUALITY", "q")]].concat()).unwrap().models;
         assert_eq!((models.fast.as_str(), models.balanced.as_str(), models.quality.as_str()), ("f", "b", "q"));
     }
 

@@ -25,13 +25,7 @@ use crate::stage::StageContext;
 /// The stages of a turn.
 #[must_use]
 pub fn stages() -> Stages {
-    Stages::new()
-        .with(InputGuard)
-        .with(ProfileEnrich)
-        .with(SummaryEnrich)
-        .with(Llm)
-        .with(OutputGuard)
-        .with(Persist)
+    Stages::new().with(InputGuard).with(ProfileEnrich).with(SummaryEnrich).with(Llm).with(OutputGuard).with(Persist)
 }
 
 /// The assistant's row of this turn; `None` for a run that is no turn of a session.

@@ -135,10 +135,8 @@ impl LlmDoor {
     }
 
     fn price_orphan(&self, call: &provider_call::OpenCall) -> (i32, rust_decimal::Decimal) {
-        let usage = Usage {
-            tokens_in: u32::try_from(call.tokens_in).unwrap_or(0),
-            tokens_out: count_tokens(&call.streamed),
-        };
+        let usage =
+            Usage { tokens_in: u32::try_from(call.tokens_in).unwrap_or(0), tokens_out: count_tokens(&call.streamed) };
         let cost = self.prices.cost_cents(&call.provider, &call.model_id, usage);
         (i32::try_from(usage.tokens_out).unwrap_or(i32::MAX), cost)
     }

@@ -83,27 +83,18 @@ impl OpenAi {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(OpenAiError::BaseUrl);
         }
-        url.path_segments_mut()
-            .map_err(|()| OpenAiError::BaseUrl)?
-            .pop_if_empty()
-            .extend(["chat", "completions"]);
+        url.path_segments_mut().map_err(|()| OpenAiError::BaseUrl)?.pop_if_empty().extend(["chat", "completions"]);
         let authorization = match &config.api_key {
             Some(key) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-                    .map_err(|_| OpenAiError::Key)?;
+                let mut value =
+                    HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| OpenAiError::Key)?;
                 value.set_sensitive(true);
                 Some(value)
             }
             None => None,
         };
         let http = http::client(&url, &config.timeouts)?;
-        let inner = Inner {
-            provider: config.provider,
-            url,
-            authorization,
-            http,
-            timeouts: config.timeouts,
-        };
+        let inner = Inner { provider: config.provider, url, authorization, http, timeouts: config.timeouts };
         Ok(Self { inner: Arc::new(inner) })
     }
 }

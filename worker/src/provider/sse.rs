@@ -73,7 +73,8 @@ impl SseParser {
 mod tests {
     use super::*;
 
-    const BODY: &str = ": hello\r\ndata: {\"a\":\"ü\"}\r\n\r\nevent: x\ndata:two\ndata: lines\n\nid: 1\rdata: cr\r\rdata: [DONE]\n\n";
+    const BODY: &str =
+        ": hello\r\ndata: {\"a\":\"ü\"}\r\n\r\nevent: x\ndata:two\ndata: lines\n\nid: 1\rdata: cr\r\rdata: [DONE]\n\n";
 
     #[test]
     fn events_are_the_same_wherever_the_body_is_cut() {

@@ -23,11 +23,7 @@ impl Stage for InputGuard {
     type Needs = ();
     type Output = Passed;
 
-    async fn execute(
-        &self,
-        cx: &StageContext<ChatInput>,
-        (): Values<Self>,
-    ) -> Result<Outcome<Passed>, StageError> {
+    async fn execute(&self, cx: &StageContext<ChatInput>, (): Values<Self>) -> Result<Outcome<Passed>, StageError> {
         let guard = &cx.environment.guard;
         match guard.check_input(&cx.input.message) {
             Verdict::Pass => Ok(Outcome::Done(Passed {})),

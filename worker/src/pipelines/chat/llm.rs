@@ -1,8 +1,8 @@
 //! Asks the model, and lets through what the guard can't refuse any more, as it comes.
 
+use hellosales_core::ProviderCallId;
 use hellosales_core::content::turn_history::{self, Said};
 use hellosales_core::pipeline::ChatInput;
-use hellosales_core::ProviderCallId;
 use serde::{Deserialize, Serialize};
 
 use super::{InputGuard, ProfileEnrich, SummaryEnrich, SummarySoFar, prompt};

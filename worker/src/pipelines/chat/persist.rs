@@ -116,7 +116,10 @@ mod tests {
         let input = due(&config, &CADENCE, 16).unwrap();
         assert_eq!((input.cutoff_sequence, input.turns_counted), (10, 8));
         assert!(due(&config, &Cadence { turns_since_summary: 7, ..CADENCE }, 14).is_none());
-        assert!(due(&config, &Cadence { turns_since_summary: 9, ..CADENCE }, 18).is_some(), "one that failed is made up for");
+        assert!(
+            due(&config, &Cadence { turns_since_summary: 9, ..CADENCE }, 18).is_some(),
+            "one that failed is made up for"
+        );
     }
 
     #[test]

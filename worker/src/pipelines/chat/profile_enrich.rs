@@ -29,11 +29,7 @@ impl Stage for ProfileEnrich {
     type Needs = ();
     type Output = Profile;
 
-    async fn execute(
-        &self,
-        cx: &StageContext<ChatInput>,
-        (): Values<Self>,
-    ) -> Result<Outcome<Profile>, StageError> {
+    async fn execute(&self, cx: &StageContext<ChatInput>, (): Values<Self>) -> Result<Outcome<Profile>, StageError> {
         let mut tx = cx.environment.database.begin_fast().await?;
         let mut org = tx.enter(cx.run.org_id).await?;
         let member = match cx.run.user_id {

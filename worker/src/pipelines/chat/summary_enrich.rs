@@ -36,10 +36,8 @@ impl Stage for SummaryEnrich {
         let mut tx = cx.environment.database.begin_fast().await?;
         let found = summary::before(&mut tx.enter(cx.run.org_id).await?, session, sequence).await?;
         tx.rollback().await?;
-        let so_far = found.map(|summary| SummarySoFar {
-            text: Some(summary.text),
-            cutoff_sequence: summary.cutoff_sequence,
-        });
+        let so_far =
+            found.map(|summary| SummarySoFar { text: Some(summary.text), cutoff_sequence: summary.cutoff_sequence });
         Ok(Outcome::Done(so_far.unwrap_or_default()))
     }
 }

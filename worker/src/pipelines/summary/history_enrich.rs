@@ -27,11 +27,7 @@ impl Stage for HistoryEnrich {
     type Needs = ();
     type Output = History;
 
-    async fn execute(
-        &self,
-        cx: &StageContext<SummaryInput>,
-        (): Values<Self>,
-    ) -> Result<Outcome<History>, StageError> {
+    async fn execute(&self, cx: &StageContext<SummaryInput>, (): Values<Self>) -> Result<Outcome<History>, StageError> {
         let Some(session) = cx.run.session_id else {
             return Err(StageError::Fail(Failure::new(ErrorCode::StageFailed, "a summary needs a session")));
         };

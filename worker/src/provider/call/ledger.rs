@@ -72,7 +72,7 @@ impl Entry {
             let opened = match provider_call::open(&db, &call).await {
                 Ok(Some(_)) => Ok(Some(entry)),
                 Ok(None) => {
-                    entry.settled = true;
+                    entry.forget();
                     Ok(None)
                 }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
@@ -84,6 +84,11 @@ impl Entry {
             Ok(opened) => Ok(opened?),
             Err(_) => Err(DatabaseError::Interrupted.into()),
         }
+    }
+
+    /// There is no row to close.
+    const fn forget(&mut self) {
+        self.settled = true;
     }
 
     pub(super) const fn id(&self) -> ProviderCallId {
@@ -154,9 +159,7 @@ impl Known {
     fn usage(&self, billed: bool) -> (Usage, bool) {
         match self.usage {
             Some(usage) => (usage, false),
-            None if billed => {
-                (Usage { tokens_in: self.prompt_tokens, tokens_out: count_tokens(&self.text) }, true)
-            }
+            None if billed => (Usage { tokens_in: self.prompt_tokens, tokens_out: count_tokens(&self.text) }, true),
             None => (Usage { tokens_in: 0, tokens_out: 0 }, false),
         }
     }

@@ -102,7 +102,8 @@ impl Exchange {
         if !is_event_stream(headers) {
             return Err(ProviderError::Malformed("not an event stream"));
         }
-        let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
+        let request_id =
+            headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
         self.events.push_back(LlmEvent::Started { request_id, limits: http::rate_limits(headers) });
         self.phase = Phase::Read(response.bytes_stream().boxed());
         Ok(())
@@ -163,7 +164,8 @@ impl Exchange {
         if data.trim() == "[DONE]" {
             return Ok(Step::Done);
         }
-        let chunk: Chunk = serde_json::from_str(data).map_err(|_| ProviderError::Malformed("an event isn't JSON of the format"))?;
+        let chunk: Chunk =
+            serde_json::from_str(data).map_err(|_| ProviderError::Malformed("an event isn't JSON of the format"))?;
         if let Some(error) = &chunk.error {
             return Err(fault::in_stream(error));
         }
