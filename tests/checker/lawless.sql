@@ -43,9 +43,9 @@ CREATE FUNCTION add_pipeline_event(run integer, status text, generation integer 
   INSERT INTO pipeline_events (id, org_id, pipeline_run_id, event_type, event_data)
   VALUES (gen_random_uuid(), u(1), u(run), 'pipeline.wide', jsonb_build_object('status', status, 'generation', generation))
 $$;
-CREATE FUNCTION add_stream(run integer, major bigint, minor bigint, event text, delta text DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION add_stream(run integer, major bigint, minor bigint, event text, delta text DEFAULT NULL, generation integer DEFAULT 1) RETURNS void LANGUAGE sql AS $$
   INSERT INTO run_stream (run_id, seq, org_id, event, data)
-  VALUES (u(run), major * 1000000 + minor, u(1), event, jsonb_build_object('delta', delta))
+  VALUES (u(run), major * 1000000 + minor, u(1), event, jsonb_build_object('delta', delta, 'generation', generation))
 $$;
 CREATE FUNCTION add_said(run integer, sequence integer, role text, content text, status text DEFAULT 'complete') RETURNS void LANGUAGE sql AS $$
   INSERT INTO interactions (id, org_id, session_id, run_id, role, status, content, sequence_number)

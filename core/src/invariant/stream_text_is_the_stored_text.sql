@@ -10,7 +10,7 @@ SELECT to_jsonb(v) AS "row!" FROM (
       AND t.seq > coalesce((SELECT max(z.seq) FROM run_stream z WHERE z.run_id = r.id AND z.event = 'output.reset'), -1)
   ) d
   WHERE r.stream AND r.completed_at > now() - interval '50 minutes'
-    AND EXISTS (SELECT 1 FROM run_stream t WHERE t.run_id = r.id)
+    AND EXISTS (SELECT 1 FROM run_stream t WHERE t.run_id = r.id AND t.seq = 1000000)
     AND CASE r.status WHEN 'completed' THEN coalesce(d.text, '') <> coalesce(i.content, '')
                       WHEN 'cancelled' THEN NOT starts_with(coalesce(d.text, ''), coalesce(i.content, ''))
                       ELSE false END
