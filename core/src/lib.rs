@@ -6,6 +6,7 @@ pub mod content;
 pub mod database;
 pub mod error;
 pub mod id;
+pub mod invariant;
 pub mod metrics;
 pub mod notify;
 pub mod pipeline;
