@@ -2,6 +2,7 @@
 
 mod checker;
 mod harness;
+mod pipelines;
 mod queue;
 mod schema;
 mod tidy;
