@@ -350,13 +350,11 @@ impl Hand {
     }
 
     /// Works on a turn to its end, with an answer of no words.
-    pub(super) async fn answer(&self, session: SessionId) {
+    pub(super) async fn answer(&self) {
         for _ in 0..6 {
             let Some(step) = self.claim(1).await.pop() else { break };
             let answers = step.shape().name == "persist";
-            let effects: Arc<dyn Effects> = Arc::new(Answer { session, run: step.run().id, sequence: sequence(&step) });
-            let settlement = Settlement::new(step, ok());
-            self.land_with(if answers { settlement.with_effects(effects) } else { settlement }).await;
+            self.land_with(result(step, ok())).await;
             if answers {
                 break;
             }
@@ -366,6 +364,17 @@ impl Hand {
 
 fn sequence(step: &ClaimedStep) -> i32 {
     step.run().user_sequence.unwrap_or(0) + 1
+}
+
+/// A result, with an answer if it is a turn's last stage that is done.
+pub(super) fn result(step: ClaimedStep, end: End) -> Settlement {
+    let answers = step.shape().name == "persist" && step.run().user_sequence.is_some() && matches!(end, End::Ok(_));
+    let effects = answers.then(|| Answer::of(&step));
+    let settlement = Settlement::new(step, end);
+    match effects {
+        Some(effects) => settlement.with_effects(effects),
+        None => settlement,
+    }
 }
 
 /// A stage is done.

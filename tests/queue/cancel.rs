@@ -145,9 +145,9 @@ async fn a_waiting_turn_that_is_cancelled_just_leaves() {
         assert_eq!(cancel(bench, turns[1]).await, Cancelled::Now);
         bench.check().await;
         let hand = bench.hand().await;
-        hand.answer(session).await;
+        hand.answer().await;
         assert_eq!(bench.status(turns[0]).await, "completed");
-        hand.answer(session).await;
+        hand.answer().await;
         assert_eq!(bench.status(turns[2]).await, "completed");
         bench.check_quiet().await;
     })
