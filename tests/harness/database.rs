@@ -149,7 +149,7 @@ pub(crate) fn with_database(url: &str, name: &str) -> String {
 }
 
 /// The template of these migrations, made by whoever comes first.
-async fn template() -> String {
+pub(crate) async fn template() -> String {
     let name = format!("template_{:016x}", migrations_hash());
     let mut server = connect(cluster::url().await).await;
     server.execute("SELECT pg_advisory_lock(4711)").await.expect("the template's lock");
