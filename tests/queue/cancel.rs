@@ -8,7 +8,8 @@ use hellosales_core::stream::open;
 use hellosales_core::stream::write::{self, Chunk, Flush};
 use hellosales_core::{OrgId, RunId};
 
-use super::bench::{Answer, Bench, failed, ok};
+use super::bench::Bench;
+use super::ends::{Answer, failed, ok};
 
 async fn cancel(bench: &Bench<'_>, run: RunId) -> Cancelled {
     cancel::cancel(&bench.api, bench.org, run, StatusReason::User).await.expect("an answer").0

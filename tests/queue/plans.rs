@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use hellosales_core::queue::{End, Settlement, promote, reap};
 use hellosales_core::{Database, DatabaseConfig, Role};
 
-use super::bench::{Bench, Hand, ok, retry};
+use super::bench::{Bench, Hand};
+use super::ends::{ok, retry};
 
 const RUNS: i64 = 20_000;
 

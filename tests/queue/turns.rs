@@ -6,7 +6,8 @@ use hellosales_core::queue::turn::{MAX_WAITING, TurnError};
 use hellosales_core::queue::{ClaimedStep, Settlement};
 use hellosales_core::{RunId, SessionId};
 
-use super::bench::{Answer, Bench, Hand, failed, ok};
+use super::bench::{Bench, Hand};
+use super::ends::{Answer, failed, ok};
 
 async fn up_to_persist(hand: &Hand) -> ClaimedStep {
     for stage in ["input_guard", "profile_enrich", "summary_enrich", "llm", "output_guard"] {
