@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod guard;
 pub mod leases;
 pub mod registry;
 pub mod stage;
