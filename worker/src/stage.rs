@@ -61,7 +61,12 @@ pub enum Outcome<T> {
     /// Nothing to do, for this reason.
     Skip(&'static str),
     /// The run ends here.
-    Cancel(StatusReason),
+    Cancel {
+        /// Why.
+        reason: StatusReason,
+        /// What the run's readers get as its only text, before the end: a guard's polite words.
+        reply: Option<String>,
+    },
 }
 
 /// How a stage ended otherwise.

@@ -143,7 +143,7 @@ impl<S: Stage> Typed<S> {
         let end = match &outcome {
             Outcome::Done(output) => End::Ok(checkpoint_of(output)?),
             Outcome::Skip(reason) => End::Skip { reason: (*reason).to_owned() },
-            Outcome::Cancel(reason) => End::Cancel { reason: *reason },
+            Outcome::Cancel { reason, reply } => End::Cancel { reason: *reason, reply: reply.clone() },
         };
         let has_effects = step.shape().kind == StageKind::Work || matches!(end, End::Cancel { .. });
         let effects: Option<Arc<dyn Effects>> =
