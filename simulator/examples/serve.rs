@@ -1,3 +1,4 @@
+#![expect(clippy::print_stdout, reason = "it says where it listens")]
 //! A simulator on its own, until Ctrl-C: `cargo run -p hellosales-simulator --example serve -- [ADDRESS]`.
 
 use hellosales_simulator::{Simulator, SimulatorConfig};
