@@ -4,3 +4,4 @@ mod checker;
 mod harness;
 mod queue;
 mod schema;
+mod tidy;

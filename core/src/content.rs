@@ -1,7 +1,15 @@
-//! What the product's users keep. Every function takes an [`crate::OrgTx`], so the organisation can't be forgotten.
+//! Content: what organisations sell, to whom, and what was said. One noun a file; every function works inside
+//! one organisation.
 
+pub mod answer;
+pub mod client;
+pub mod company_profile;
 pub mod interaction;
+pub mod member;
+pub mod product;
 pub mod session;
+pub mod summary;
+pub mod turn_history;
 
 use crate::id::UserId;
 

@@ -9,8 +9,10 @@ pub mod id;
 pub mod idempotency;
 pub mod identity;
 pub mod invariant;
+pub mod metrics;
 pub mod notify;
 pub mod pipeline;
+pub mod provider_call;
 pub mod pulse;
 pub mod queue;
 pub mod run;
@@ -20,5 +22,6 @@ pub mod stream;
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};
 pub use id::{
-    ClientId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId, RunId, SessionId, UserId, WorkerId,
+    ClientId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId, RunId, SessionId, SummaryId, UserId,
+    WorkerId,
 };
