@@ -12,3 +12,4 @@ mod reap;
 mod rows;
 mod turns;
 mod wakes;
+mod worker;
