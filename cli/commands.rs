@@ -1,0 +1,10 @@
+//! The commands, one noun a file.
+
+pub(crate) mod completions;
+pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod keep_postgres;
+pub(crate) mod migrate;
+pub(crate) mod simulator;
+pub(crate) mod token;
+pub(crate) mod version;
