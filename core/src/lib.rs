@@ -5,10 +5,12 @@
 pub mod database;
 pub mod error;
 pub mod id;
+pub mod notify;
 pub mod pipeline;
 pub mod queue;
 pub mod run;
 pub mod step;
+pub mod stream;
 
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};
