@@ -15,8 +15,9 @@ use tokio::time::Instant;
 use crate::answer::Answer;
 use crate::fault::Rule;
 use crate::log::{Asked, End, Logged};
-use crate::openai::{Dialect, Envelope, WireError, models, provider_headers, reply, set};
+use crate::openai::{Dialect, Envelope, models, provider_headers, reply, set};
 use crate::playback::{Event, Playback};
+use crate::refusal::WireError;
 use crate::request::ChatRequest;
 use crate::server::World;
 
@@ -26,38 +27,22 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let body = to_bytes(body, world.config.most_body_bytes).await;
-    let value: Option<Value> = body
-        .as_ref()
-        .ok()
-        .and_then(|body| serde_json::from_slice(body).ok());
+    let value: Option<Value> = body.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok());
     let value = value.unwrap_or_default();
     let parsed = ChatRequest::parse(&value);
-    let prompt_tokens = parsed
-        .as_ref()
-        .map(ChatRequest::prompt_tokens)
-        .unwrap_or_default();
+    let prompt_tokens = parsed.as_ref().map(ChatRequest::prompt_tokens).unwrap_or_default();
     let logged = world.log.open(asked(&path, value, prompt_tokens));
 
-    let refused = |error: &WireError, end| {
-        logged.end(end);
-        finish(error.response(), began, prompt_tokens, None)
+    let admitted = match &body {
+        Err(_) => Err((WireError::of_status(413, ""), End::BadRequest)),
+        Ok(_) => admit(&world, &parts.headers, parsed, prompt_tokens),
     };
-    if body.is_err() {
-        return refused(&WireError::of_status(413, ""), End::BadRequest);
-    }
-    if !has_key(&parts.headers) {
-        return refused(&WireError::of_status(401, ""), End::Status(401));
-    }
-    let request = match parsed {
-        Ok(request) => request,
-        Err(error) => return refused(&error, End::BadRequest),
-    };
-    if prompt_tokens > world.config.context_tokens {
-        let error = WireError::too_long(world.config.context_tokens, prompt_tokens);
-        return refused(&error, End::BadRequest);
-    }
-    let Ok(permit) = world.room.clone().try_acquire_owned() else {
-        return refused(&WireError::of_status(503, ""), End::Status(503));
+    let (request, permit) = match admitted {
+        Ok(admitted) => admitted,
+        Err((error, end)) => {
+            logged.end(end);
+            return finish(error.response(), began, prompt_tokens, None);
+        }
     };
     // Before the rule: a release after this moment is meant for this request too.
     let ticket = world.holds.ticket();
@@ -66,7 +51,8 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     if rule.hang {
         // Never answered; only a client that goes away, or the server's end, gets out of here.
         world.stopped.cancelled().await;
-        return refused(&WireError::of_status(503, ""), End::Cut);
+        logged.end(End::Cut);
+        return WireError::of_status(503, "").response();
     }
     if let Some(status) = rule.status {
         return refuse_by_rule(&rule, status, &request.model, logged, began).await;
@@ -74,23 +60,34 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     let answer = Answer::to(&request);
     let holds = (world.holds.clone(), ticket);
     let running = Running {
-        envelope: Envelope::new(
-            Dialect::of(&path),
-            request.model,
-            prompt_tokens,
-            request.include_usage,
-        ),
+        envelope: Envelope::new(Dialect::of(&path), request.model, prompt_tokens, request.include_usage),
         playback: Playback::new(answer.pieces, pace, &rule, holds, world.stopped.clone()),
         finish_reason: answer.finish_reason,
         logged,
         _permit: permit,
     };
-    let response = if request.stream {
-        running.stream()
-    } else {
-        running.whole().await
-    };
+    let response = if request.stream { running.stream() } else { running.whole().await };
     finish(response, began, prompt_tokens, None)
+}
+
+/// Lets a request in, or says why not and how it ends in the log.
+fn admit(
+    world: &World,
+    headers: &HeaderMap,
+    parsed: Result<ChatRequest, WireError>,
+    prompt_tokens: usize,
+) -> Result<(ChatRequest, OwnedSemaphorePermit), (WireError, End)> {
+    if !has_key(headers) {
+        return Err((WireError::of_status(401, ""), End::Status(401)));
+    }
+    let request = parsed.map_err(|error| (error, End::BadRequest))?;
+    let most = world.config.context_tokens;
+    if prompt_tokens > most {
+        return Err((WireError::too_long(most, prompt_tokens), End::BadRequest));
+    }
+    let permit = world.room.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| (WireError::of_status(503, ""), End::Status(503)))?;
+    Ok((request, permit))
 }
 
 /// `GET …/models`
@@ -113,9 +110,7 @@ fn has_key(headers: &HeaderMap) -> bool {
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
-        .is_some_and(|(scheme, key)| {
-            scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty()
-        })
+        .is_some_and(|(scheme, key)| scheme.eq_ignore_ascii_case("bearer") && !key.trim().is_empty())
 }
 
 /// What the log keeps, as far as it can be told from a request that may be a bad one.
@@ -123,31 +118,16 @@ fn asked(path: &str, mut value: Value, prompt_tokens: usize) -> Asked {
     let tokens = |name| value.get(name).and_then(Value::as_u64);
     Asked {
         path: path.to_owned(),
-        model: value
-            .get("model")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        stream: value
-            .get("stream")
-            .and_then(Value::as_bool)
-            .unwrap_or(false),
+        model: value.get("model").and_then(Value::as_str).map(str::to_owned),
+        stream: value.get("stream").and_then(Value::as_bool).unwrap_or(false),
         temperature: value.get("temperature").and_then(Value::as_f64),
         max_tokens: tokens("max_completion_tokens").or_else(|| tokens("max_tokens")),
-        messages: value
-            .get_mut("messages")
-            .map(Value::take)
-            .unwrap_or_else(|| Value::Array(Vec::new())),
+        messages: value.get_mut("messages").map(Value::take).unwrap_or_else(|| Value::Array(Vec::new())),
         prompt_tokens,
     }
 }
 
-async fn refuse_by_rule(
-    rule: &Rule,
-    status: u16,
-    model: &str,
-    logged: Logged,
-    began: Instant,
-) -> Response {
+async fn refuse_by_rule(rule: &Rule, status: u16, model: &str, logged: Logged, began: Instant) -> Response {
     if let Some(ms) = rule.first_token_ms {
         tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
     }
@@ -160,12 +140,7 @@ async fn refuse_by_rule(
     finish(response, began, 0, exhausted)
 }
 
-fn finish(
-    mut response: Response,
-    began: Instant,
-    prompt_tokens: usize,
-    exhausted_s: Option<u32>,
-) -> Response {
+fn finish(mut response: Response, began: Instant, prompt_tokens: usize, exhausted_s: Option<u32>) -> Response {
     let headers = response.headers_mut();
     provider_headers(headers, prompt_tokens, exhausted_s);
     set(headers, "openai-processing-ms", began.elapsed().as_millis());
@@ -181,8 +156,10 @@ struct Running {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The error that makes the server break the connection without the body's end.
-fn broken() -> io::Error {
+/// The error that makes the server break the connection without the body's end. It comes a moment
+/// late: a server that waits for a body first writes out what it has of it.
+async fn broken() -> io::Error {
+    tokio::task::yield_now().await;
     io::Error::new(io::ErrorKind::ConnectionAborted, "cut on request")
 }
 
@@ -212,11 +189,7 @@ impl Running {
             }
             Event::Done => {
                 self.logged.end(End::Completed);
-                (
-                    Ok(self.envelope.closing(sent, self.finish_reason).into()),
-                    sent,
-                    false,
-                )
+                (Ok(self.envelope.closing(sent, self.finish_reason).into()), sent, false)
             }
             Event::Garbled => {
                 self.logged.end(End::Malformed);
@@ -224,7 +197,7 @@ impl Running {
             }
             Event::Cut => {
                 self.logged.end(End::Cut);
-                (Err(broken()), sent, false)
+                (Err(broken().await), sent, false)
             }
         }
     }
@@ -241,10 +214,7 @@ impl Running {
         for piece in &said {
             self.logged.sent(piece);
         }
-        let body = self
-            .envelope
-            .completion(&said.concat(), said.len(), self.finish_reason)
-            .to_string();
+        let body = self.envelope.completion(&said.concat(), said.len(), self.finish_reason).to_string();
         if last == Event::Done {
             self.logged.end(End::Completed);
             return reply(StatusCode::OK, body);
@@ -256,10 +226,8 @@ impl Running {
             return reply(StatusCode::OK, part);
         }
         self.logged.end(End::Cut);
-        let part = stream::iter([Ok(Bytes::from(part))]);
-        reply(
-            StatusCode::OK,
-            Body::from_stream(part.chain(stream::iter([Err(broken())]))),
-        )
+        let rest = stream::once(async { Err(broken().await) });
+        let part = stream::iter([Ok(Bytes::from(part))]).chain(rest);
+        reply(StatusCode::OK, Body::from_stream(part))
     }
 }

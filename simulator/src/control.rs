@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::fault::Rule;
-use crate::issuer::{Role, TokenRequest};
 use crate::log::{Asked, End};
-use crate::openai::{WireError, provider_headers, reply};
+use crate::openai::{provider_headers, reply};
+use crate::refusal::WireError;
 use crate::server::World;
+use crate::token::{Role, TokenRequest};
 
 /// Nobody waits longer for a hold.
 const LONGEST_WAIT_MS: u64 = 60_000;
@@ -42,20 +43,13 @@ pub(crate) async fn add_rule(State(world): State<Arc<World>>, body: Bytes) -> Re
 pub(crate) async fn show(State(world): State<Arc<World>>, uri: Uri) -> Response {
     let mut wanted = 0;
     let mut wait_ms = 0;
-    for pair in uri
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-    {
+    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match (name, value.parse::<u64>()) {
             ("held", Ok(held)) => wanted = usize::try_from(held).unwrap_or(usize::MAX),
             ("wait_ms", Ok(ms)) if ms <= LONGEST_WAIT_MS => wait_ms = ms,
             _ => {
-                return refused(format!(
-                    "held=N and wait_ms=M (at most {LONGEST_WAIT_MS}), not {pair}"
-                ));
+                return refused(format!("held=N and wait_ms=M (at most {LONGEST_WAIT_MS}), not {pair}"));
             }
         }
     }
@@ -139,10 +133,7 @@ pub(crate) async fn health() -> Response {
 }
 
 fn refuse_route(world: &World, request: &Request, error: &WireError) -> Response {
-    let asked = Asked {
-        path: request.uri().path().to_owned(),
-        ..Asked::default()
-    };
+    let asked = Asked { path: request.uri().path().to_owned(), ..Asked::default() };
     // A client with a wrong base URL is found in the log.
     world.log.open(asked).end(End::Status(error.status));
     let mut response = error.response();

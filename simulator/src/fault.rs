@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// More rules than this is a test that forgets to go back to normal.
 const MOST_RULES: usize = 1_000;
@@ -47,11 +48,10 @@ pub(crate) struct Rule {
 impl Rule {
     /// Reads a rule as it was posted; the error says what is wrong with it.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        let rule: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        if rule
-            .status
-            .is_some_and(|status| !(400..=599).contains(&status))
-        {
+        // Read as an object first: serde takes an array for a struct, field by field.
+        let body: Map<String, Value> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let rule: Self = serde_json::from_value(body.into()).map_err(|error| error.to_string())?;
+        if rule.status.is_some_and(|status| !(400..=599).contains(&status)) {
             return Err("status must be from 400 to 599".to_owned());
         }
         if rule.retry_after_s.is_some() && rule.status.is_none() {
@@ -61,11 +61,7 @@ impl Rule {
             return Err("requests must be at least 1".to_owned());
         }
         let delays = [rule.first_token_ms, rule.token_delay_ms];
-        if delays
-            .into_iter()
-            .flatten()
-            .any(|delay| delay > LONGEST_DELAY_MS)
-        {
+        if delays.into_iter().flatten().any(|delay| delay > LONGEST_DELAY_MS) {
             return Err(format!("a delay is at most {LONGEST_DELAY_MS} ms"));
         }
         Ok(rule)
@@ -133,9 +129,7 @@ mod tests {
         let faults = Faults::default();
         faults.add(rule(r#"{"token_delay_ms":5}"#)).unwrap();
         faults.add(rule(r#"{"status":429,"requests":2}"#)).unwrap();
-        faults
-            .add(rule(r#"{"hang":true,"model":"other"}"#))
-            .unwrap();
+        faults.add(rule(r#"{"hang":true,"model":"other"}"#)).unwrap();
         assert_eq!(faults.take("m").unwrap().status, Some(429));
         assert_eq!(faults.list()[1].requests, Some(1));
         assert!(faults.take("other").unwrap().hang);
@@ -157,6 +151,7 @@ mod tests {
             r#"{"first_token_ms":3600001}"#,
             r#"{"hang":1}"#,
             "[]",
+            "[429]",
             "",
         ] {
             assert!(Rule::parse(bad.as_bytes()).is_err(), "{bad}");

@@ -26,18 +26,13 @@ impl<'a> Held<'a> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0
-            .held
-            .send_modify(|held| *held = held.saturating_sub(1));
+        self.0.held.send_modify(|held| *held = held.saturating_sub(1));
     }
 }
 
 impl Holds {
     pub(crate) fn new() -> Self {
-        Self {
-            held: watch::Sender::new(0),
-            releases: watch::Sender::new(0),
-        }
+        Self { held: watch::Sender::new(0), releases: watch::Sender::new(0) }
     }
 
     pub(crate) fn ticket(&self) -> Ticket {

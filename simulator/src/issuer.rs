@@ -1,11 +1,9 @@
-//! The development token issuer: one RSA key, its public half as a JWKS, and signed tokens.
+//! The development token issuer: one RSA key, its public half as a JWKS, and its signature.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::{KeyRejected, Unspecified};
@@ -14,14 +12,11 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::Utc;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// The `iss` of every development token: a name, not an address, so that tokens outlive a restart
-/// on another port.
-pub const ISSUER: &str = "hellosales-development-issuer";
+use crate::token::TokenRequest;
 
 /// Why there is no issuer.
 #[derive(Debug, thiserror::Error)]
@@ -42,137 +37,6 @@ pub enum IssuerError {
     Crypto(#[from] Unspecified),
 }
 
-/// A role that the product knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Works with content.
-    Member,
-    /// Also sees the traffic and handles dead letters.
-    Manager,
-    /// Everything inside the organisation.
-    Admin,
-    /// Across organisations.
-    Operator,
-}
-
-/// A role's name that isn't one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no such role: {0} (member, manager, admin, operator)")]
-pub struct ParseRoleError(String);
-
-impl FromStr for Role {
-    type Err = ParseRoleError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        [Self::Member, Self::Manager, Self::Admin, Self::Operator]
-            .into_iter()
-            .find(|role| role.as_str() == name)
-            .ok_or_else(|| ParseRoleError(name.to_owned()))
-    }
-}
-
-const PERMISSIONS: [&str; 10] = [
-    "chat:use",
-    "content:read",
-    "content:write",
-    "generate",
-    "batch:manage",
-    "pulse:read",
-    "dlq:manage",
-    "pulse:payloads",
-    "org:admin",
-    "pulse:operator",
-];
-
-impl Role {
-    /// The role's name in a token.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Manager => "manager",
-            Self::Admin => "admin",
-            Self::Operator => "operator",
-        }
-    }
-
-    /// What the role may do unless a token says otherwise.
-    pub fn permissions(self) -> Vec<String> {
-        // Each role adds to the one below it.
-        let count = match self {
-            Self::Member => 5,
-            Self::Manager => 7,
-            Self::Admin => 9,
-            Self::Operator => 10,
-        };
-        PERMISSIONS
-            .iter()
-            .take(count)
-            .map(|&permission| permission.to_owned())
-            .collect()
-    }
-}
-
-/// What a token shall say.
-#[derive(Clone, Debug)]
-pub struct TokenRequest {
-    /// The organisation's name; its id follows from it.
-    pub org_name: String,
-    /// The user's name; their id follows from it, the same in every organisation.
-    pub user_name: String,
-    /// The user's role in the organisation.
-    pub role: Role,
-    /// The permissions that the token lists.
-    pub permissions: Vec<String>,
-    /// How long the token is good for.
-    pub expires_in: Duration,
-    /// The `iss` claim.
-    pub issuer: String,
-}
-
-impl TokenRequest {
-    /// A token for an hour, with the role's own permissions, from [`ISSUER`].
-    pub fn new(org_name: impl Into<String>, user_name: impl Into<String>, role: Role) -> Self {
-        Self {
-            org_name: org_name.into(),
-            user_name: user_name.into(),
-            role,
-            permissions: role.permissions(),
-            expires_in: Duration::from_secs(3_600),
-            issuer: ISSUER.to_owned(),
-        }
-    }
-
-    /// The `org_id` claim.
-    pub fn org_id(&self) -> String {
-        stable_id("org", &self.org_name)
-    }
-
-    /// The `sub` claim.
-    pub fn sub(&self) -> String {
-        stable_id("user", &self.user_name)
-    }
-
-    /// All claims of a token issued now.
-    pub fn claims(&self) -> Value {
-        let now = Utc::now().timestamp();
-        let lifetime = i64::try_from(self.expires_in.as_secs()).unwrap_or(i64::MAX);
-        json!({
-            "iss": self.issuer,
-            "sub": self.sub(),
-            "org_id": self.org_id(),
-            "role": self.role.as_str(),
-            "permissions": self.permissions,
-            "iat": now,
-            "nbf": now,
-            "exp": now.saturating_add(lifetime),
-            "jti": Uuid::now_v7().to_string(),
-            "org_name": self.org_name,
-            "name": self.user_name,
-            "email": format!("{}@{}.example", slug(&self.user_name), slug(&self.org_name)),
-        })
-    }
-}
-
 /// Signs development tokens. A clone shares the key.
 #[derive(Clone)]
 pub struct Issuer {
@@ -183,9 +47,7 @@ pub struct Issuer {
 
 impl std::fmt::Debug for Issuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Issuer")
-            .field("kid", &self.kid)
-            .finish_non_exhaustive()
+        f.debug_struct("Issuer").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
@@ -204,10 +66,7 @@ impl Issuer {
     /// # Errors
     /// When the file can't be read or written, or holds no such key.
     pub fn load_or_create(path: &Path) -> Result<Self, IssuerError> {
-        let file = |source| IssuerError::File {
-            path: path.to_owned(),
-            source,
-        };
+        let file = |source| IssuerError::File { path: path.to_owned(), source };
         match fs::read(path) {
             Ok(der) => return Self::with_key(KeyPair::from_pkcs8(&der)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -231,11 +90,7 @@ impl Issuer {
         let jwks = json!({"keys": [
             {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid, "n": n, "e": e}
         ]});
-        Ok(Self {
-            key: Arc::new(key),
-            kid: kid.into(),
-            jwks: Arc::new(jwks),
-        })
+        Ok(Self { key: Arc::new(key), kid: kid.into(), jwks: Arc::new(jwks) })
     }
 
     /// The key's id in the JWKS and in every token's header.
@@ -260,12 +115,7 @@ impl Issuer {
         let message = format!("{}.{}", encode(header), encode(claims));
         let mut signature = vec![0; self.key.public_modulus_len()];
         let random = SystemRandom::new();
-        let signed = self.key.sign(
-            &RSA_PKCS1_SHA256,
-            &random,
-            message.as_bytes(),
-            &mut signature,
-        );
+        let signed = self.key.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature);
         if signed.is_err() {
             // Only a buffer of the wrong length or no memory leads here; a verifier refuses it.
             tracing::error!("a development token couldn't be signed");
@@ -277,9 +127,7 @@ impl Issuer {
 
 /// Writes a file that appears whole or not at all; false when another process was first.
 fn create_whole(path: &Path, content: &[u8]) -> io::Result<bool> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         fs::create_dir_all(folder)?;
     }
@@ -329,44 +177,10 @@ fn der_value(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(4))?;
-        let length = bytes
-            .iter()
-            .fold(0, |sum, &byte| sum << 8 | usize::from(byte));
+        let length = bytes.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte));
         (length, rest)
     };
     rest.split_at_checked(length)
-}
-
-/// The same id for the same name, readable, and distinct where two names share their letters.
-fn stable_id(kind: &str, name: &str) -> String {
-    format!(
-        "{kind}_{}_{}",
-        slug(name).replace('-', "_"),
-        short_hash(name.trim())
-    )
-}
-
-fn short_hash(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// A name's ASCII letters and digits, lower case, joined by `-`; its hash when it has none.
-fn slug(name: &str) -> String {
-    let letters: String = name.to_lowercase().chars().take(60).collect();
-    let words: Vec<&str> = letters
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    if words.is_empty() {
-        short_hash(name.trim())
-    } else {
-        words.join("-")
-    }
 }
 
 #[cfg(test)]
@@ -384,10 +198,7 @@ mod tests {
         let made: Vec<String> = std::thread::scope(|scope| {
             let one = || Issuer::load_or_create(&path).unwrap().kid().to_owned();
             let threads: Vec<_> = (0..3).map(|_| scope.spawn(one)).collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap())
-                .collect()
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let again = Issuer::load_or_create(&path).unwrap();
         assert!(made.iter().all(|kid| kid == again.kid()));
@@ -395,10 +206,7 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            assert_eq!(
-                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
         fs::remove_dir_all(folder).unwrap();
     }
@@ -409,50 +217,8 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("issuer.der");
         fs::write(&path, "nothing").unwrap();
-        assert!(matches!(
-            Issuer::load_or_create(&path),
-            Err(IssuerError::Key(_))
-        ));
+        assert!(matches!(Issuer::load_or_create(&path), Err(IssuerError::Key(_))));
         assert_eq!(fs::read(&path).unwrap(), b"nothing");
         fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn names_give_stable_ids() {
-        let request = TokenRequest::new("Acme Inc.", "Ana Pérez", Role::Manager);
-        let claims = request.claims();
-        assert_eq!(claims["email"], "ana-p-rez@acme-inc.example");
-        assert_eq!(
-            claims["org_id"],
-            TokenRequest::new("Acme Inc.", "Bo", Role::Member).org_id()
-        );
-        assert_ne!(
-            claims["org_id"],
-            TokenRequest::new("Acme-Inc", "Bo", Role::Member).org_id()
-        );
-        assert_eq!(
-            claims["sub"],
-            TokenRequest::new("Other", "Ana Pérez", Role::Member).sub()
-        );
-        assert_eq!(claims["iss"], ISSUER);
-        assert_eq!(slug("東京").len(), 8);
-    }
-
-    #[test]
-    fn each_role_adds_to_the_one_below() {
-        let roles = ["member", "manager", "admin", "operator"];
-        let counts = roles.map(|role| role.parse::<Role>().unwrap().permissions().len());
-        assert_eq!(counts, [5, 7, 9, 10]);
-        assert!(
-            Role::Manager
-                .permissions()
-                .contains(&"dlq:manage".to_owned())
-        );
-        assert!(
-            !Role::Manager
-                .permissions()
-                .contains(&"org:admin".to_owned())
-        );
-        assert!("owner".parse::<Role>().is_err());
     }
 }

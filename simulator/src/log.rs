@@ -117,11 +117,7 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(most_entries: usize, most_bytes: usize) -> Self {
-        Self {
-            most_entries,
-            most_bytes,
-            kept: Mutex::default(),
-        }
+        Self { most_entries, most_bytes, kept: Mutex::default() }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -133,13 +129,7 @@ impl Log {
         let bytes = shorten(&mut asked.messages);
         let mut kept = self.kept();
         kept.last += 1;
-        let entry = Arc::new(Entry {
-            n: kept.last,
-            at: Utc::now(),
-            asked,
-            bytes,
-            progress: Mutex::default(),
-        });
+        let entry = Arc::new(Entry { n: kept.last, at: Utc::now(), asked, bytes, progress: Mutex::default() });
         kept.bytes += bytes;
         kept.entries.push_back(entry.clone());
         while kept.entries.len() > self.most_entries || kept.bytes > self.most_bytes {
@@ -176,10 +166,7 @@ fn shorten(value: &mut Value) -> usize {
             text.len()
         }
         Value::Array(items) => items.iter_mut().map(shorten).sum(),
-        Value::Object(map) => map
-            .iter_mut()
-            .map(|(key, value)| key.len() + shorten(value))
-            .sum(),
+        Value::Object(map) => map.iter_mut().map(|(key, value)| key.len() + shorten(value)).sum(),
         _ => 8,
     }
 }
@@ -256,10 +243,7 @@ mod tests {
         }
         assert_eq!(shown(&log)[0]["n"], 2);
         for _ in 0..3 {
-            log.open(Asked {
-                messages: json!("x".repeat(600)),
-                ..Asked::default()
-            });
+            log.open(Asked { messages: json!("x".repeat(600)), ..Asked::default() });
         }
         assert_eq!(shown(&log).as_array().unwrap().len(), 1);
         log.clear();
@@ -271,10 +255,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut_at_a_character() {
         let log = Log::new(2, usize::MAX);
-        log.open(Asked {
-            messages: json!([{"content": "é".repeat(LONGEST_TEXT)}]),
-            ..Asked::default()
-        });
+        log.open(Asked { messages: json!([{"content": "é".repeat(LONGEST_TEXT)}]), ..Asked::default() });
         let entry = shown(&log);
         let text = entry[0]["messages"][0]["content"].as_str().unwrap();
         assert!(text.len() <= LONGEST_TEXT + 3 && text.ends_with("é…"));

@@ -17,11 +17,7 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     pub(crate) fn of(path: &str) -> Self {
-        if path.starts_with("/openai/") {
-            Self::Groq
-        } else {
-            Self::OpenAi
-        }
+        if path.starts_with("/openai/") { Self::Groq } else { Self::OpenAi }
     }
 
     fn owner(self) -> &'static str {
@@ -29,120 +25,6 @@ impl Dialect {
             Self::OpenAi => "openai",
             Self::Groq => "Groq",
         }
-    }
-}
-
-/// An error answer.
-#[derive(Debug)]
-pub(crate) struct WireError {
-    pub(crate) status: u16,
-    pub(crate) message: String,
-    pub(crate) kind: &'static str,
-    pub(crate) param: Option<String>,
-    pub(crate) code: Option<&'static str>,
-}
-
-const NO_KEY: &str = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
-
-impl WireError {
-    pub(crate) fn invalid(
-        message: impl Into<String>,
-        param: Option<&str>,
-        code: Option<&'static str>,
-    ) -> Self {
-        Self {
-            status: 400,
-            message: message.into(),
-            kind: "invalid_request_error",
-            param: param.map(str::to_owned),
-            code,
-        }
-    }
-
-    pub(crate) fn unreadable() -> Self {
-        Self::invalid(
-            "We could not parse the JSON body of your request.",
-            None,
-            None,
-        )
-    }
-
-    pub(crate) fn too_long(most: usize, got: usize) -> Self {
-        let message = format!(
-            "This model's maximum context length is {most} tokens. However, your messages resulted in {got} tokens. Please reduce the length of the messages."
-        );
-        Self::invalid(message, Some("messages"), Some("context_length_exceeded"))
-    }
-
-    pub(crate) fn no_such_route(method: &str, path: &str) -> Self {
-        let mut error = Self::invalid(format!("Invalid URL ({method} {path})"), None, None);
-        error.status = 404;
-        error
-    }
-
-    pub(crate) fn wrong_method(method: &str, path: &str) -> Self {
-        let message = format!("Not allowed to {method} on {path}.");
-        let mut error = Self::invalid(message, None, Some("method_not_supported"));
-        error.status = 405;
-        error
-    }
-
-    /// What OpenAI says with this status.
-    pub(crate) fn of_status(status: u16, model: &str) -> Self {
-        let (message, kind, code) = match status {
-            401 => (NO_KEY.to_owned(), "invalid_request_error", None),
-            403 => (
-                format!("Project does not have access to model `{model}`."),
-                "invalid_request_error",
-                Some("model_not_found"),
-            ),
-            404 => (
-                format!("The model `{model}` does not exist or you do not have access to it."),
-                "invalid_request_error",
-                Some("model_not_found"),
-            ),
-            413 => (
-                "The request body is too large.".to_owned(),
-                "invalid_request_error",
-                None,
-            ),
-            429 => (
-                format!("Rate limit reached for {model} on requests per min (RPM)."),
-                "requests",
-                Some("rate_limit_exceeded"),
-            ),
-            400..=499 => (
-                "The request was refused.".to_owned(),
-                "invalid_request_error",
-                None,
-            ),
-            503 => (
-                "The engine is currently overloaded, please try again later.".to_owned(),
-                "server_error",
-                None,
-            ),
-            _ => (
-                "The server had an error while processing your request. Sorry about that!"
-                    .to_owned(),
-                "server_error",
-                None,
-            ),
-        };
-        Self {
-            status,
-            message,
-            kind,
-            param: None,
-            code,
-        }
-    }
-
-    pub(crate) fn response(&self) -> Response {
-        let body = json!({"error": {
-            "message": self.message, "type": self.kind, "param": self.param, "code": self.code,
-        }});
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        reply(status, body.to_string())
     }
 }
 
@@ -168,16 +50,8 @@ const REQUESTS_A_MINUTE: usize = 10_000;
 const TOKENS_A_MINUTE: usize = 2_000_000;
 
 /// Headers on every answer of the provider. `exhausted_s`: no request is left for so long.
-pub(crate) fn provider_headers(
-    headers: &mut HeaderMap,
-    prompt_tokens: usize,
-    exhausted_s: Option<u32>,
-) {
-    set(
-        headers,
-        "x-request-id",
-        format_args!("req_{}", Uuid::now_v7().simple()),
-    );
+pub(crate) fn provider_headers(headers: &mut HeaderMap, prompt_tokens: usize, exhausted_s: Option<u32>) {
+    set(headers, "x-request-id", format_args!("req_{}", Uuid::now_v7().simple()));
     set(headers, "openai-version", "2020-10-01");
     set(headers, "x-ratelimit-limit-requests", REQUESTS_A_MINUTE);
     set(headers, "x-ratelimit-limit-tokens", TOKENS_A_MINUTE);
@@ -187,25 +61,19 @@ pub(crate) fn provider_headers(
     };
     set(headers, "x-ratelimit-remaining-requests", requests);
     set(headers, "x-ratelimit-reset-requests", reset);
-    set(
-        headers,
-        "x-ratelimit-remaining-tokens",
-        TOKENS_A_MINUTE.saturating_sub(prompt_tokens),
-    );
+    set(headers, "x-ratelimit-remaining-tokens", TOKENS_A_MINUTE.saturating_sub(prompt_tokens));
     // Tokens come back evenly: so many milliseconds until the budget is full again.
     set(
         headers,
         "x-ratelimit-reset-tokens",
-        format_args!(
-            "{}ms",
-            prompt_tokens.saturating_mul(60_000) / TOKENS_A_MINUTE
-        ),
+        format_args!("{}ms", prompt_tokens.saturating_mul(60_000) / TOKENS_A_MINUTE),
     );
 }
 
 /// The models, as `GET /models` lists them.
 pub(crate) fn models(names: &[String], dialect: Dialect) -> Value {
-    let model = |name: &String| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": dialect.owner()});
+    let model =
+        |name: &String| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": dialect.owner()});
     json!({"object": "list", "data": names.iter().map(model).collect::<Vec<_>>()})
 }
 
@@ -222,12 +90,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    pub(crate) fn new(
-        dialect: Dialect,
-        model: String,
-        prompt_tokens: usize,
-        include_usage: bool,
-    ) -> Self {
+    pub(crate) fn new(dialect: Dialect, model: String, prompt_tokens: usize, include_usage: bool) -> Self {
         Self {
             dialect,
             model,
@@ -320,11 +183,7 @@ impl Envelope {
     pub(crate) fn closing(&self, tokens: usize, finish_reason: &str) -> String {
         let mut last = self.delta(json!({}), Some(finish_reason));
         if self.dialect == Dialect::Groq {
-            put(
-                &mut last,
-                "x_groq",
-                json!({"id": self.groq_id, "usage": self.usage(tokens)}),
-            );
+            put(&mut last, "x_groq", json!({"id": self.groq_id, "usage": self.usage(tokens)}));
         }
         let mut frames = data(&last);
         if self.include_usage {
@@ -339,9 +198,7 @@ impl Envelope {
     /// A chunk that breaks off inside its JSON, and an end as if nothing had happened.
     pub(crate) fn garbled(&self) -> String {
         let id = &self.id;
-        format!(
-            "data: {{\"id\":\"{id}\",\"choices\":[{{\"delta\":{{\"conte\u{fffd}\n\ndata: [DONE]\n\n"
-        )
+        format!("data: {{\"id\":\"{id}\",\"choices\":[{{\"delta\":{{\"conte\u{fffd}\n\ndata: [DONE]\n\n")
     }
 }
 

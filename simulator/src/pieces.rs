@@ -54,12 +54,7 @@ mod tests {
 
     #[test]
     fn pieces_put_together_are_the_text() {
-        for text in [
-            "  a\n\nb ",
-            "Zoë — 東京 🚀🚀 {{first_name}}",
-            "\"k\": [1, 2]",
-            "\u{301}x\u{0}",
-        ] {
+        for text in ["  a\n\nb ", "Zoë — 東京 🚀🚀 {{first_name}}", "\"k\": [1, 2]", "\u{301}x\u{0}"] {
             assert_eq!(pieces(text).concat(), text);
         }
     }

@@ -144,18 +144,9 @@ mod tests {
     fn playback(rule: &Rule) -> Playback {
         let holds = Arc::new(Holds::new());
         let ticket = holds.ticket();
-        let pace = Pace {
-            first_token: Duration::ZERO,
-            token_delay: Duration::ZERO,
-        };
+        let pace = Pace { first_token: Duration::ZERO, token_delay: Duration::ZERO };
         let pieces = ["a", " b", " c"].map(str::to_owned).to_vec();
-        Playback::new(
-            pieces,
-            pace.with(rule),
-            rule,
-            (holds, ticket),
-            CancellationToken::new(),
-        )
+        Playback::new(pieces, pace.with(rule), rule, (holds, ticket), CancellationToken::new())
     }
 
     async fn all(mut playback: Playback) -> Vec<Event> {
@@ -172,32 +163,19 @@ mod tests {
 
     #[tokio::test]
     async fn faults_come_after_their_tokens_and_at_the_latest_at_the_end() {
-        let rule = Rule {
-            cut_after_tokens: Some(1),
-            ..Rule::default()
-        };
+        let rule = Rule { cut_after_tokens: Some(1), ..Rule::default() };
         let events = all(playback(&rule)).await;
         assert_eq!(events, [Event::Open, Event::Piece("a".into()), Event::Cut]);
-        let rule = Rule {
-            cut_after_tokens: Some(99),
-            ..Rule::default()
-        };
+        let rule = Rule { cut_after_tokens: Some(99), ..Rule::default() };
         let events = all(playback(&rule)).await;
         assert_eq!((events.len(), events.last()), (5, Some(&Event::Cut)));
-        let rule = Rule {
-            malformed: true,
-            ..Rule::default()
-        };
+        let rule = Rule { malformed: true, ..Rule::default() };
         assert_eq!(all(playback(&rule)).await.last(), Some(&Event::Garbled));
     }
 
     #[tokio::test]
     async fn the_pace_is_kept() {
-        let rule = Rule {
-            first_token_ms: Some(20),
-            token_delay_ms: Some(10),
-            ..Rule::default()
-        };
+        let rule = Rule { first_token_ms: Some(20), token_delay_ms: Some(10), ..Rule::default() };
         let began = Instant::now();
         assert_eq!(all(playback(&rule)).await.last(), Some(&Event::Done));
         assert!(began.elapsed() >= Duration::from_millis(40));
@@ -205,10 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_held_answer_goes_on_when_released() {
-        let rule = Rule {
-            hold_after_tokens: Some(0),
-            ..Rule::default()
-        };
+        let rule = Rule { hold_after_tokens: Some(0), ..Rule::default() };
         let playback = playback(&rule);
         let holds = playback.holds.clone();
         let played = tokio::spawn(all(playback));
@@ -220,10 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_stops_cuts_what_is_held() {
-        let rule = Rule {
-            hold_after_tokens: Some(0),
-            ..Rule::default()
-        };
+        let rule = Rule { hold_after_tokens: Some(0), ..Rule::default() };
         let playback = playback(&rule);
         let stopped = playback.stopped.clone();
         let played = tokio::spawn(all(playback));

@@ -39,9 +39,7 @@ impl Prompt {
                 _ => Some(Speaker::User),
             };
             if speaker == Some(Speaker::Assistant) {
-                prompt
-                    .turns
-                    .push((Speaker::Assistant, message.content.clone()));
+                prompt.turns.push((Speaker::Assistant, message.content.clone()));
                 continue;
             }
             let outside = prompt.read_sections(&message.content);
@@ -74,9 +72,7 @@ impl Prompt {
     }
 
     fn read_field(&mut self, section: &str, line: &str) {
-        let bullet = line
-            .strip_prefix(['-', '*', '•'])
-            .filter(|rest| rest.starts_with(' '));
+        let bullet = line.strip_prefix(['-', '*', '•']).filter(|rest| rest.starts_with(' '));
         let bare = bullet.unwrap_or(line).replace("**", "");
         let keyed = bare.split_once(':').filter(|(key, _)| is_key(key));
         if let Some((key, value)) = keyed {
@@ -99,11 +95,7 @@ impl Prompt {
             last.value.push_str(item);
             return;
         }
-        self.fields.push(Field {
-            section: section.to_owned(),
-            key: String::new(),
-            value: item.to_owned(),
-        });
+        self.fields.push(Field { section: section.to_owned(), key: String::new(), value: item.to_owned() });
     }
 
     /// The first value whose section and key contain one of these words each, in the words' order.
@@ -121,10 +113,7 @@ impl Prompt {
 
     /// All lines of a section, as they were said.
     pub(crate) fn section(&self, word: &str) -> Vec<String> {
-        let lines = self
-            .fields
-            .iter()
-            .filter(|field| field.section.contains(word));
+        let lines = self.fields.iter().filter(|field| field.section.contains(word));
         lines
             .map(|field| match field.key.as_str() {
                 "" => field.value.clone(),
@@ -141,16 +130,10 @@ impl Prompt {
         if verbs.iter().any(|verb| said.contains(verb)) {
             return true;
         }
-        let orders = [
-            "write", "update", "produce", "create", "give", "make", "keep", "return",
-        ];
+        let orders = ["write", "update", "produce", "create", "give", "make", "keep", "return"];
         said.split(['.', '\n', ';'])
             .filter(|sentence| sentence.contains("summary"))
-            .any(|sentence| {
-                sentence
-                    .split_whitespace()
-                    .any(|word| orders.contains(&word))
-            })
+            .any(|sentence| sentence.split_whitespace().any(|word| orders.contains(&word)))
     }
 
     /// What was said: transcript lines where the last message holds them, else the turns.
@@ -164,10 +147,7 @@ impl Prompt {
     }
 
     fn transcript(&self) -> impl Iterator<Item = (Speaker, String)> {
-        let in_sections = self
-            .fields
-            .iter()
-            .map(|field| (field.key.clone(), field.value.clone()));
+        let in_sections = self.fields.iter().map(|field| (field.key.clone(), field.value.clone()));
         let outside = self.question.lines().filter_map(|line| {
             let (key, value) = line.split_once(':')?;
             Some((key.to_lowercase(), value.trim().to_owned()))
@@ -184,10 +164,7 @@ impl Prompt {
 
     /// Everything that was said, for the parts that look for more than fields.
     pub(crate) fn everything(messages: &[Message]) -> String {
-        let texts: Vec<&str> = messages
-            .iter()
-            .map(|message| message.content.as_str())
-            .collect();
+        let texts: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
         texts.join("\n")
     }
 }
@@ -208,10 +185,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn message(role: &str, content: &str) -> Message {
-        Message {
-            role: role.into(),
-            content: content.into(),
-        }
+        Message { role: role.into(), content: content.into() }
     }
 
     pub(crate) const SYSTEM: &str = "You help salespeople. Use the summary where it helps.
@@ -239,29 +213,17 @@ The client asked about prices.";
         let prompt = Prompt::read(&[message("system", SYSTEM), message("user", "How do I open?")]);
         assert_eq!(prompt.field(&["client"], &["name"]), Some("Ana Reyes"));
         assert_eq!(prompt.field(&["product"], &["name"]), Some("Beacon"));
-        assert_eq!(
-            prompt.field(&["client"], &["pain"]),
-            Some("slow answers; lost tickets")
-        );
+        assert_eq!(prompt.field(&["client"], &["pain"]), Some("slow answers; lost tickets"));
         assert_eq!(prompt.field(&["client"], &["budget"]), None);
-        assert_eq!(
-            prompt.section("summary"),
-            ["The client asked about prices."]
-        );
+        assert_eq!(prompt.section("summary"), ["The client asked about prices."]);
         assert_eq!(prompt.question, "How do I open?");
         assert!(!prompt.asks_for_summary());
     }
 
     #[test]
     fn a_request_for_a_summary_is_seen() {
-        for system in [
-            "Summarise the conversation.",
-            "You keep notes.\nWrite a short summary of what was said.",
-        ] {
-            assert!(
-                Prompt::read(&[message("system", system)]).asks_for_summary(),
-                "{system}"
-            );
+        for system in ["Summarise the conversation.", "You keep notes.\nWrite a short summary of what was said."] {
+            assert!(Prompt::read(&[message("system", system)]).asks_for_summary(), "{system}");
         }
         assert!(!Prompt::read(&[message("user", "Summarise this")]).asks_for_summary());
     }
@@ -279,14 +241,7 @@ The client asked about prices.";
 
     #[test]
     fn odd_prompts_are_read_too() {
-        for text in [
-            "",
-            "#",
-            "## ",
-            "## A\n:\n::\n- \n-",
-            "##\u{0}\n* x: y",
-            "\u{feff}## é\n: é",
-        ] {
+        for text in ["", "#", "## ", "## A\n:\n::\n- \n-", "##\u{0}\n* x: y", "\u{feff}## é\n: é"] {
             Prompt::read(&[message("system", text), message("user", text)]);
         }
     }

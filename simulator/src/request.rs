@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::openai::WireError;
+use crate::refusal::WireError;
 use crate::{pieces, schema};
 
 /// One message of the conversation.
@@ -35,14 +35,7 @@ pub(crate) struct ChatRequest {
     pub(crate) format: Format,
 }
 
-const ROLES: [&str; 6] = [
-    "system",
-    "assistant",
-    "user",
-    "function",
-    "tool",
-    "developer",
-];
+const ROLES: [&str; 6] = ["system", "assistant", "user", "function", "tool", "developer"];
 
 impl ChatRequest {
     pub(crate) fn parse(body: &Value) -> Result<Self, WireError> {
@@ -58,11 +51,7 @@ impl ChatRequest {
         decimal(body, "top_p", 1.0)?;
         if present(body, "n").is_some_and(|n| n != 1) {
             let message = "Invalid 'n': only a single choice is supported by this model.";
-            return Err(WireError::invalid(
-                message,
-                Some("n"),
-                Some("invalid_value"),
-            ));
+            return Err(WireError::invalid(message, Some("n"), Some("invalid_value")));
         }
         Ok(Self {
             format: format(body, &messages)?,
@@ -129,15 +118,9 @@ fn decimal(body: &Map<String, Value>, name: &str, most: f64) -> Result<(), WireE
         return Err(wrong_type(name, "a decimal", value));
     };
     let (bound, code) = if number < 0.0 {
-        (
-            "below minimum value. Expected a value >= 0".to_owned(),
-            "decimal_below_min_value",
-        )
+        ("below minimum value. Expected a value >= 0".to_owned(), "decimal_below_min_value")
     } else if number > most {
-        (
-            format!("above maximum value. Expected a value <= {most}"),
-            "decimal_above_max_value",
-        )
+        (format!("above maximum value. Expected a value <= {most}"), "decimal_above_max_value")
     } else {
         return Ok(());
     };
@@ -203,18 +186,11 @@ fn messages(body: &Map<String, Value>) -> Result<Vec<Message>, WireError> {
         return Err(wrong_type("messages", "an array of objects", value));
     };
     if items.is_empty() {
-        let message = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.";
-        return Err(WireError::invalid(
-            message,
-            Some("messages"),
-            Some("empty_array"),
-        ));
+        let message =
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.";
+        return Err(WireError::invalid(message, Some("messages"), Some("empty_array")));
     }
-    items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| message(at, item))
-        .collect()
+    items.iter().enumerate().map(|(at, item)| message(at, item)).collect()
 }
 
 fn message(at: usize, item: &Value) -> Result<Message, WireError> {
@@ -232,38 +208,23 @@ fn message(at: usize, item: &Value) -> Result<Message, WireError> {
         let message = format!(
             "Invalid value: '{role}'. Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'."
         );
-        return Err(WireError::invalid(
-            message,
-            Some(&param),
-            Some("invalid_value"),
-        ));
+        return Err(WireError::invalid(message, Some(&param), Some("invalid_value")));
     }
     let content = match present(object, "content") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
-            let texts: Vec<&str> = parts
-                .iter()
-                .filter_map(|part| part.get("text")?.as_str())
-                .collect();
+            let texts: Vec<&str> = parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
             texts.join("\n")
         }
         // An assistant's turn may hold only tool calls.
         None if role == "assistant" => String::new(),
         Some(other) => {
             let param = format!("{name}.content");
-            return Err(wrong_type(
-                &param,
-                "one of a string or array of objects",
-                other,
-            ));
+            return Err(wrong_type(&param, "one of a string or array of objects", other));
         }
         None => {
             let param = format!("{name}.content");
-            return Err(wrong_type(
-                &param,
-                "one of a string or array of objects",
-                &Value::Null,
-            ));
+            return Err(wrong_type(&param, "one of a string or array of objects", &Value::Null));
         }
     };
     Ok(Message { role, content })
@@ -279,20 +240,17 @@ fn format(body: &Map<String, Value>, messages: &[Message]) -> Result<Format, Wir
     match object.get("type").and_then(Value::as_str) {
         Some("text") => Ok(Format::Text),
         Some("json_object") => {
-            if messages
-                .iter()
-                .any(|message| message.content.to_lowercase().contains("json"))
-            {
+            if messages.iter().any(|message| message.content.to_lowercase().contains("json")) {
                 return Ok(Format::JsonObject);
             }
-            let message = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.";
+            let message =
+                "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.";
             Err(WireError::invalid(message, Some("messages"), None))
         }
         Some("json_schema") => json_schema(object),
         Some(other) => {
-            let message = format!(
-                "Invalid value: '{other}'. Supported values are: 'json_object', 'json_schema', and 'text'."
-            );
+            let message =
+                format!("Invalid value: '{other}'. Supported values are: 'json_object', 'json_schema', and 'text'.");
             let param = Some("response_format.type");
             Err(WireError::invalid(message, param, Some("invalid_value")))
         }
@@ -314,10 +272,7 @@ fn json_schema(format: &Map<String, Value>) -> Result<Format, WireError> {
     let Some(schema) = present(wrapper, "schema") else {
         return Err(missing("response_format.json_schema.schema"));
     };
-    let strict = wrapper
-        .get("strict")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
+    let strict = wrapper.get("strict").and_then(Value::as_bool).unwrap_or(false);
     if let Err(fault) = schema::check(schema, strict) {
         let message = format!("Invalid schema for response_format '{name}': {fault}");
         return Err(WireError::invalid(message, Some("response_format"), None));
@@ -373,43 +328,22 @@ mod tests {
             (with("messages", json!([])), Some("messages")),
             (with("messages", Value::Null), Some("messages")),
             (with("messages", json!("hi")), Some("messages")),
-            (
-                with("messages", json!([{"role": "boss", "content": ""}])),
-                Some("messages[0].role"),
-            ),
-            (
-                with("messages", json!([{"role": "user"}])),
-                Some("messages[0].content"),
-            ),
-            (
-                with("messages", json!([{"role": "user", "content": 4}])),
-                Some("messages[0].content"),
-            ),
+            (with("messages", json!([{"role": "boss", "content": ""}])), Some("messages[0].role")),
+            (with("messages", json!([{"role": "user"}])), Some("messages[0].content")),
+            (with("messages", json!([{"role": "user", "content": 4}])), Some("messages[0].content")),
             (with("temperature", json!(2.5)), Some("temperature")),
             (with("temperature", json!(-1)), Some("temperature")),
             (with("temperature", json!("hot")), Some("temperature")),
             (with("max_tokens", json!(0)), Some("max_tokens")),
             (with("max_tokens", json!(1.5)), Some("max_tokens")),
             (with("stream", json!("yes")), Some("stream")),
-            (
-                with("stream_options", json!({"include_usage": true})),
-                Some("stream_options"),
-            ),
+            (with("stream_options", json!({"include_usage": true})), Some("stream_options")),
             (with("n", json!(2)), Some("n")),
             (with("stop", json!(3)), Some("stop")),
+            (with("response_format", json!({"type": "xml"})), Some("response_format.type")),
+            (with("response_format", json!({"type": "json_object"})), Some("messages")),
             (
-                with("response_format", json!({"type": "xml"})),
-                Some("response_format.type"),
-            ),
-            (
-                with("response_format", json!({"type": "json_object"})),
-                Some("messages"),
-            ),
-            (
-                with(
-                    "response_format",
-                    json!({"type": "json_schema", "json_schema": {"schema": {}}}),
-                ),
+                with("response_format", json!({"type": "json_schema", "json_schema": {"schema": {}}})),
                 Some("response_format.json_schema.name"),
             ),
             (

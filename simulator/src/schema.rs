@@ -5,11 +5,9 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use crate::answer::Writer;
+use crate::writer::Writer;
 
-const TYPES: [&str; 7] = [
-    "string", "number", "integer", "boolean", "object", "array", "null",
-];
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "object", "array", "null"];
 /// References nest at most so deep; below, what needn't be there isn't.
 const DEEPEST: usize = 12;
 /// A schema that asks for more values gets nulls: it is a mistake, or an attack.
@@ -23,9 +21,7 @@ pub(crate) fn check(schema: &Value, strict: bool) -> Result<(), String> {
     let root = schema.get("type").and_then(Value::as_str);
     if root != Some("object") && schema.get("$ref").is_none() && (strict || root.is_some()) {
         let got = root.unwrap_or("None");
-        return Err(format!(
-            "schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."
-        ));
+        return Err(format!("schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."));
     }
     check_at(schema, strict, &mut Vec::new())
 }
@@ -51,9 +47,7 @@ fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Res
                 context(path)
             ));
         }
-        let missing = properties(schema)
-            .map(|(name, _)| name)
-            .find(|name| !required(schema, name));
+        let missing = properties(schema).map(|(name, _)| name).find(|name| !required(schema, name));
         if let Some(missing) = missing {
             return Err(format!(
                 "{}, 'required' is required to be supplied and to be an array including every key in properties. Missing '{missing}'.",
@@ -63,10 +57,9 @@ fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Res
     }
     for (keyword, inner) in object {
         let named: Vec<(&str, &Value)> = match (keyword.as_str(), inner) {
-            ("properties" | "$defs" | "definitions", Value::Object(map)) => map
-                .iter()
-                .map(|(name, inner)| (name.as_str(), inner))
-                .collect(),
+            ("properties" | "$defs" | "definitions", Value::Object(map)) => {
+                map.iter().map(|(name, inner)| (name.as_str(), inner)).collect()
+            }
             ("anyOf" | "oneOf" | "allOf" | "prefixItems", Value::Array(all)) => {
                 all.iter().map(|inner| ("", inner)).collect()
             }
@@ -74,11 +67,7 @@ fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Res
             _ => continue,
         };
         for (name, inner) in named {
-            path.extend(
-                [keyword.as_str(), name]
-                    .into_iter()
-                    .filter(|part| !part.is_empty()),
-            );
+            path.extend([keyword.as_str(), name].into_iter().filter(|part| !part.is_empty()));
             let depth = 1 + usize::from(!name.is_empty());
             check_at(inner, strict, path)?;
             path.truncate(path.len().saturating_sub(depth));
@@ -96,9 +85,7 @@ fn types(schema: &Value) -> impl Iterator<Item = &str> {
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let map = schema.get("properties").and_then(Value::as_object);
-    map.into_iter()
-        .flatten()
-        .map(|(name, inner)| (name.as_str(), inner))
+    map.into_iter().flatten().map(|(name, inner)| (name.as_str(), inner))
 }
 
 fn required(schema: &Value, name: &str) -> bool {
@@ -118,11 +105,7 @@ pub(crate) fn find(text: &str) -> Option<Value> {
 
 /// A value that satisfies the schema.
 pub(crate) fn fill(schema: &Value, writer: &mut Writer) -> Value {
-    let mut filler = Filler {
-        root: schema,
-        writer,
-        values: 0,
-    };
+    let mut filler = Filler { root: schema, writer, values: 0 };
     filler.value(schema, "answer", 0)
 }
 
@@ -139,10 +122,7 @@ impl Filler<'_> {
             return Value::Null;
         }
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-            let target = reference
-                .strip_prefix('#')
-                .and_then(|at| self.root.pointer(at))
-                .cloned();
+            let target = reference.strip_prefix('#').and_then(|at| self.root.pointer(at)).cloned();
             return target.map_or(Value::Null, |target| self.value(&target, name, depth + 4));
         }
         if let Some(value) = schema.get("const") {
@@ -223,9 +203,7 @@ impl Filler<'_> {
                 object.insert(name.to_owned(), Value::String(self.writer.field(name)));
             }
         }
-        if let Some(inner) = schema
-            .get("additionalProperties")
-            .filter(|inner| inner.is_object())
+        if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object())
             && object.is_empty()
             && depth <= DEEPEST
         {
@@ -238,9 +216,7 @@ impl Filler<'_> {
         let bound = |keyword| schema.get(keyword).and_then(Value::as_u64);
         let least = bound("minItems").unwrap_or(0).min(MOST_ITEMS);
         let usual = if depth > DEEPEST { 0 } else { 2 };
-        let count = usual
-            .max(least)
-            .min(bound("maxItems").unwrap_or(MOST_ITEMS));
+        let count = usual.max(least).min(bound("maxItems").unwrap_or(MOST_ITEMS));
         let firsts = schema.get("prefixItems").and_then(Value::as_array);
         let mut items: Vec<Value> = Vec::new();
         for first in firsts.into_iter().flatten() {
@@ -258,34 +234,34 @@ impl Filler<'_> {
         Value::Array(items)
     }
 
-    fn number(&mut self, schema: &Value, whole: bool) -> Value {
+    fn number(&self, schema: &Value, whole: bool) -> Value {
         let bound = |keyword| schema.get(keyword).and_then(Value::as_f64);
-        let least = bound("minimum").or(bound("exclusiveMinimum").map(|least| least + 1.0));
-        let most = bound("maximum").or(bound("exclusiveMaximum").map(|most| most - 1.0));
-        let step = bound("multipleOf")
-            .filter(|step| *step > 0.0)
-            .unwrap_or(1.0);
-        let mut number = least.map_or(3.0, |least| least.max(3.0));
-        if let Some(most) = most {
-            number = number.min(most);
-        }
-        if let Some(least) = least {
-            number = number.max(least);
-        }
-        // Between two bounds less than a step apart the middle is as good as it gets.
-        let stepped = (number / step).floor() * step;
-        let up = stepped + step;
-        if least.is_none_or(|least| stepped >= least) {
-            number = stepped;
-        } else if most.is_none_or(|most| up <= most) {
-            number = up;
-        } else if let (false, Some(low), Some(high)) =
-            (whole, bound("exclusiveMinimum"), bound("exclusiveMaximum"))
-        {
-            number = f64::midpoint(low, high);
-        }
+        let (least, above) = (bound("minimum"), bound("exclusiveMinimum"));
+        let (most, below) = (bound("maximum"), bound("exclusiveMaximum"));
+        let step = bound("multipleOf").filter(|step| *step > 0.0);
+        let step = step.or_else(|| whole.then_some(1.0));
+        let fits = |number: &f64| {
+            least.is_none_or(|least| *number >= least)
+                && above.is_none_or(|above| *number > above)
+                && most.is_none_or(|most| *number <= most)
+                && below.is_none_or(|below| *number < below)
+        };
+        let (low, high) = (least.or(above), most.or(below));
+        let middle = low.zip(high).map(|(low, high)| f64::midpoint(low, high));
+        // A small number where it may be one, else one at the bounds or between them.
+        let wishes = [Some(3.0), low, high, middle].into_iter().flatten();
+        let number = wishes
+            .flat_map(|wish| match step {
+                Some(step) => {
+                    let floor = (wish / step).floor();
+                    [floor * step, (floor + 1.0) * step, (floor - 1.0) * step]
+                }
+                None => [wish; 3],
+            })
+            .find(fits)
+            .unwrap_or(3.0);
         let integer = format!("{number:.0}").parse::<i64>().ok();
-        match integer.filter(|_| whole || number.fract() == 0.0) {
+        match integer.filter(|_| number.fract() == 0.0) {
             Some(integer) => Value::from(integer),
             None => Number::from_f64(number).map_or(Value::Null, Value::Number),
         }
@@ -328,5 +304,122 @@ impl Filler<'_> {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prompt::Prompt;
+    use crate::prompt::tests::{SYSTEM, message};
+
+    fn filled(schema: Value) -> Value {
+        let messages = [message("system", SYSTEM), message("user", "Write it")];
+        let prompt = Prompt::read(&messages);
+        fill(&schema, &mut Writer::new(&prompt, &messages))
+    }
+
+    #[test]
+    fn every_type_is_filled_within_its_bounds() {
+        let value = filled(json!({"type": "object", "properties": {
+            "subject": {"type": "string", "maxLength": 20},
+            "body": {"type": "string", "minLength": 900},
+            "kind": {"type": "string", "enum": ["a", "b"]},
+            "fixed": {"const": 7},
+            "score": {"type": "integer", "minimum": 10, "maximum": 11},
+            "low": {"type": "integer", "maximum": -4},
+            "five": {"type": "integer", "multipleOf": 5, "minimum": 6},
+            "share": {"type": "number", "minimum": 0.25, "maximum": 0.5},
+            "between": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+            "sent": {"type": "boolean"},
+            "points": {"type": "array", "items": {"type": "string"}, "minItems": 3, "maxItems": 4},
+            "one": {"type": "array", "items": {"type": "integer"}, "maxItems": 1},
+            "reply_to": {"type": "string", "format": "email"},
+            "maybe": {"type": ["string", "null"]},
+            "either": {"anyOf": [{"type": "null"}, {"type": "integer"}]},
+            "map": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "nested": {"type": "object", "properties": {"name": {"type": "string"}}},
+        }, "required": ["undeclared"]}));
+        assert!(value["subject"].as_str().unwrap().chars().count() <= 20);
+        assert!(value["body"].as_str().unwrap().chars().count() >= 900);
+        assert!(["a", "b"].contains(&value["kind"].as_str().unwrap()));
+        assert_eq!(value["fixed"], 7);
+        assert!((10..=11).contains(&value["score"].as_i64().unwrap()));
+        assert!(value["low"].as_i64().unwrap() <= -4);
+        let five = value["five"].as_i64().unwrap();
+        assert!(five >= 6 && five % 5 == 0);
+        assert!((0.25..=0.5).contains(&value["share"].as_f64().unwrap()));
+        let between = value["between"].as_f64().unwrap();
+        assert!(between > 0.0 && between < 1.0);
+        assert!(value["sent"].is_boolean());
+        assert_eq!(value["points"].as_array().unwrap().len(), 3);
+        assert_eq!(value["one"].as_array().unwrap().len(), 1);
+        assert!(value["reply_to"].as_str().unwrap().contains('@'));
+        assert!(value["maybe"].is_string());
+        assert!(value["either"].is_i64());
+        assert!(value["map"].as_object().unwrap().values().all(Value::is_i64));
+        assert_eq!(value["nested"]["name"], "Ana Reyes");
+        assert!(value["undeclared"].is_string());
+    }
+
+    #[test]
+    fn references_and_all_of_are_followed() {
+        let value = filled(json!({
+            "$defs": {"point": {"type": "object", "properties": {"title": {"type": "string"}}}},
+            "type": "object",
+            "properties": {
+                "points": {"type": "array", "items": {"$ref": "#/$defs/point"}},
+                "both": {"allOf": [
+                    {"$ref": "#/$defs/point"},
+                    {"properties": {"count": {"type": "integer"}}},
+                ]},
+            },
+        }));
+        assert!(value["points"][1]["title"].is_string());
+        assert!(value["both"]["title"].is_string() && value["both"]["count"].is_i64());
+    }
+
+    #[test]
+    fn endless_schemas_end() {
+        let tree = filled(json!({
+            "type": "object",
+            "properties": {
+                "children": {"type": "array", "items": {"$ref": "#"}},
+                "parent": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+            },
+            "required": ["children", "parent"],
+        }));
+        assert!(tree["children"].is_array());
+        filled(json!({"$ref": "#"}));
+        filled(json!({"anyOf": [{"$ref": "#"}]}));
+        filled(json!({"type": "array", "minItems": u64::MAX}));
+        filled(json!({"type": "string", "minLength": u64::MAX}));
+    }
+
+    #[test]
+    fn strict_schemas_are_held_to_openais_rules() {
+        let closed = json!({
+            "type": "object", "additionalProperties": false, "required": ["a"],
+            "properties": {"a": {"type": "object", "additionalProperties": false, "properties": {}}},
+        });
+        assert_eq!(check(&closed, true), Ok(()));
+        let mut open = closed.clone();
+        open["properties"]["a"]["additionalProperties"] = json!(true);
+        assert_eq!(check(&open, false), Ok(()));
+        let fault = check(&open, true).unwrap_err();
+        assert!(fault.starts_with("In context=('properties', 'a'), 'additionalProperties'"), "{fault}");
+        let mut optional = closed.clone();
+        optional["required"] = json!([]);
+        assert!(check(&optional, true).unwrap_err().ends_with("Missing 'a'."));
+        assert!(check(&json!({"type": "array"}), false).is_err());
+        assert!(check(&json!({"type": "object", "properties": {"a": {"type": "text"}}}), false).is_err());
+        assert!(check(&json!("object"), false).is_err());
+    }
+
+    #[test]
+    fn a_schema_is_found_in_a_text() {
+        let text = r#"Use {{name}}. Like {"a": 1} but {"type": "object", "properties": {}}!"#;
+        assert!(find(text).is_some());
+        assert!(find("no { schema } here").is_none());
     }
 }

@@ -47,14 +47,9 @@ impl Default for SimulatorConfig {
         Self {
             first_token_ms: 120,
             token_delay_ms: 15,
-            models: [
-                "gpt-4o-mini",
-                "gpt-4o",
-                "llama-3.1-8b-instant",
-                "llama-3.3-70b-versatile",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            models: ["gpt-4o-mini", "gpt-4o", "llama-3.1-8b-instant", "llama-3.3-70b-versatile"]
+                .map(str::to_owned)
+                .to_vec(),
             context_tokens: 128_000,
             most_body_bytes: 8 * 1024 * 1024,
             most_requests: 10_000,
@@ -68,11 +63,7 @@ impl Default for SimulatorConfig {
 impl SimulatorConfig {
     /// Answers at once: for tests that don't measure time.
     pub fn instant() -> Self {
-        Self {
-            first_token_ms: 0,
-            token_delay_ms: 0,
-            ..Self::default()
-        }
+        Self { first_token_ms: 0, token_delay_ms: 0, ..Self::default() }
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -103,9 +94,7 @@ pub struct Simulator {
 
 impl std::fmt::Debug for Simulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Simulator")
-            .field("local_addr", &self.local_addr)
-            .finish_non_exhaustive()
+        f.debug_struct("Simulator").field("local_addr", &self.local_addr).finish_non_exhaustive()
     }
 }
 
@@ -129,17 +118,11 @@ impl Simulator {
             holds: Arc::new(Holds::new()),
             log: Log::new(config.most_log_entries, config.most_log_bytes),
             issuer,
-            room: Arc::new(Semaphore::new(
-                config.most_requests.min(Semaphore::MAX_PERMITS),
-            )),
+            room: Arc::new(Semaphore::new(config.most_requests.min(Semaphore::MAX_PERMITS))),
             stopped: CancellationToken::new(),
             config,
         };
-        Ok(Self {
-            listener,
-            local_addr,
-            world: Arc::new(world),
-        })
+        Ok(Self { listener, local_addr, world: Arc::new(world) })
     }
 
     /// Where it listens.
@@ -190,12 +173,7 @@ fn routes(world: Arc<World>) -> Router {
         .route("/openai/v1/chat/completions", post(chat::completions))
         .route("/v1/models", get(chat::list_models))
         .route("/openai/v1/models", get(chat::list_models))
-        .route(
-            "/_control",
-            post(control::add_rule)
-                .get(control::show)
-                .delete(control::back_to_normal),
-        )
+        .route("/_control", post(control::add_rule).get(control::show).delete(control::back_to_normal))
         .route("/_log", get(control::show_log).delete(control::clear_log))
         .route("/.well-known/jwks.json", get(control::jwks))
         .route("/sso/jwks/{client_id}", get(control::jwks))
