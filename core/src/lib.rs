@@ -5,6 +5,7 @@
 pub mod database;
 pub mod error;
 pub mod id;
+pub mod invariant;
 pub mod notify;
 pub mod pipeline;
 pub mod queue;

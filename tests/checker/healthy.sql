@@ -1,0 +1,58 @@
+-- One session in mid-conversation (a turn done, one stopped, one streaming, one waiting), a summary on its way,
+-- a dead run, and one that was dead and is done.
+TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
+  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers CASCADE;
+INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
+INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
+INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
+  (u(41), 'there', 2, '0', 8, now() - interval '1 minute');
+INSERT INTO sessions (id, org_id, user_id, turns, active_run_id, waiting, interaction_count) VALUES (u(10), u(1), u(3), 4, u(23), 1, 6);
+
+SELECT add_run(21, 'chat', 'completed', 63, 63, 4, ago(10), ago(9)), add_pipeline_event(21, 'completed'),
+  add_stage_event(21, 'input_guard', 'ok', ago(10), ago(9.9)), add_stage_event(21, 'profile_enrich', 'ok', ago(10), ago(9.9)),
+  add_stage_event(21, 'summary_enrich', 'skip', ago(10), ago(9.9)), add_stage_event(21, 'llm', 'retry', ago(9.8), ago(9.7)),
+  add_stage_event(21, 'llm', 'ok', ago(9.6), ago(9.5)), add_stage_event(21, 'output_guard', 'ok', ago(9.4), ago(9.3)),
+  add_stage_event(21, 'persist', 'ok', ago(9.2), ago(9.1)),
+  add_stream(21, 1, 0, 'run.started'), add_stream(21, 2, 0, 'stage.started'), add_stream(21, 2, 1, 'output.delta', 'Hel'),
+  add_stream(21, 3, 0, 'stage.started'), add_stream(21, 3, 1, 'output.reset'), add_stream(21, 3, 2, 'output.delta', 'Hello, '),
+  add_stream(21, 3, 3, 'output.delta', 'Ana'), add_stream(21, 4, 0, 'run.completed'),
+  add_said(21, 1, 'user', 'Hi'), add_said(21, 2, 'assistant', 'Hello, Ana'),
+  add_call(21, gen_random_uuid(), 0.000012, 10, 2), add_call(21, gen_random_uuid(), 0.000030, 10, 5);
+UPDATE pipeline_runs SET total_cost_cents = 0.000042, tokens_in = 20, tokens_out = 7 WHERE id = u(21);
+
+SELECT add_run(22, 'chat', 'cancelled', 7, 15, 3, ago(8), ago(7)), add_pipeline_event(22, 'cancelled'),
+  add_stage_event(22, 'input_guard', 'ok', ago(8), ago(7.9)), add_stage_event(22, 'profile_enrich', 'ok', ago(8), ago(7.9)),
+  add_stage_event(22, 'summary_enrich', 'skip', ago(8), ago(7.9)),
+  add_stream(22, 1, 0, 'run.started'), add_stream(22, 2, 0, 'stage.started'), add_stream(22, 2, 1, 'output.delta', 'Well, '),
+  add_stream(22, 2, 2, 'output.delta', 'you'), add_stream(22, 3, 0, 'run.cancelled'),
+  add_said(22, 3, 'user', 'And?'), add_said(22, 4, 'assistant', 'Well, ', 'partial');
+
+SELECT add_run(23, 'chat', 'running', 7, 15, 2, ago(6), NULL),
+  add_stage_event(23, 'input_guard', 'ok', ago(6), ago(5.9)), add_stage_event(23, 'profile_enrich', 'ok', ago(6), ago(5.9)),
+  add_stage_event(23, 'summary_enrich', 'ok', ago(6), ago(5.9)),
+  add_step(23, 0, 'chat@1/input_guard', 'completed'), add_step(23, 1, 'chat@1/profile_enrich', 'completed'),
+  add_step(23, 2, 'chat@1/summary_enrich', 'completed'), add_step(23, 3, 'chat@1/llm', 'running'),
+  add_stream(23, 1, 0, 'run.started'), add_stream(23, 2, 0, 'stage.started'), add_stream(23, 2, 1, 'output.delta', 'So'),
+  add_said(23, 5, 'user', 'So?');
+SELECT add_call(23, lease_token, NULL, NULL, NULL) FROM pipeline_steps WHERE run_id = u(23) AND stage = 3;
+
+SELECT add_run(24, 'chat', 'queued', 0, 7, 1, NULL, NULL), add_stream(24, 1, 0, 'run.started'),
+  add_step(24, 0, 'chat@1/input_guard', 'held', 'turn'), add_step(24, 1, 'chat@1/profile_enrich', 'held', 'turn'),
+  add_step(24, 2, 'chat@1/summary_enrich', 'held', 'turn'), add_said(24, 7, 'user', 'Bye');
+INSERT INTO idempotency_keys (org_id, key, route, body_sha256, object, object_id) VALUES (u(1), 'k', 'POST /', '', 'run', u(24));
+UPDATE pipeline_runs r SET session_id = u(10), turn = v.turn, user_sequence = 2 * v.turn - 1
+FROM (VALUES (u(21), 1), (u(22), 2), (u(23), 3), (u(24), 4)) AS v (id, turn) WHERE r.id = v.id;
+
+SELECT add_run(25, 'summary', 'failed', 1, 3, 0, ago(10), ago(9)), add_pipeline_event(25, 'failed'), add_letter(25, 1, 'pending'),
+  add_stage_event(25, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(25, 'llm', 'fail', ago(9.8), ago(9.1)),
+  add_step(25, 0, 'summary@1/history_enrich', 'completed'), add_step(25, 1, 'summary@1/llm', 'dead');
+
+SELECT add_run(26, 'summary', 'queued', 0, 1, 0, NULL, NULL), add_step(26, 0, 'summary@1/history_enrich', 'ready');
+UPDATE pipeline_runs SET session_id = u(10) WHERE id = u(26);
+INSERT INTO summary_states (session_id, org_id, pending_run_id) VALUES (u(10), u(1), u(26));
+
+SELECT add_run(27, 'summary', 'completed', 7, 7, 0, ago(10), ago(5)), add_pipeline_event(27, 'failed', 1),
+  add_pipeline_event(27, 'completed', 2), add_letter(27, 1, 'resolved'),
+  add_stage_event(27, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(27, 'llm', 'fail', ago(9.8), ago(9.1)),
+  add_stage_event(27, 'llm', 'ok', ago(8.8), ago(8.1), generation => 2), add_stage_event(27, 'persist', 'ok', ago(7.8), ago(7.1), generation => 2);
+UPDATE pipeline_runs SET generation = 2 WHERE id = u(27);

@@ -1,0 +1,10 @@
+-- The same a day later: what was on its way has never been.
+DELETE FROM pipeline_runs WHERE id IN (u(23), u(24), u(26));
+DELETE FROM pipeline_steps WHERE run_id IN (u(23), u(24), u(26));
+DELETE FROM pipeline_events WHERE pipeline_run_id IN (u(23), u(24), u(26));
+DELETE FROM run_stream WHERE run_id IN (u(23), u(24), u(26));
+DELETE FROM provider_calls WHERE pipeline_run_id IN (u(23), u(24), u(26));
+DELETE FROM interactions WHERE run_id IN (u(23), u(24), u(26));
+DELETE FROM idempotency_keys;
+UPDATE summary_states SET pending_run_id = NULL;
+UPDATE sessions SET turns = 2, active_run_id = NULL, waiting = 0, interaction_count = 4;

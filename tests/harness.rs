@@ -1,0 +1,6 @@
+//! What the tests stand on: a database of one's own, a proxy that loses answers, the application in process.
+
+pub(crate) mod check;
+pub(crate) mod cluster;
+pub(crate) mod database;
+pub(crate) mod proxy;
