@@ -23,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(40);
 pub(crate) enum Event {
     /// More text.
     Delta(String),
+    /// The text so far, in place of what was known.
+    Snapshot(String),
     /// Forget the text so far, and why.
     Reset(String),
     /// A stage began.
@@ -54,12 +56,18 @@ pub(crate) struct Follow {
 #[serde(default)]
 struct Data {
     delta: String,
+    #[serde(deserialize_with = "or_empty")]
     text: String,
     reason: String,
     stage: String,
-    attempt: i64,
+    attempt: Value,
     waiting: Value,
     run: Value,
+}
+
+/// A text, or nothing in its place.
+fn or_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl Follow {
@@ -67,26 +75,25 @@ impl Follow {
         Self { api, run, position: None, events: None, vain: 0 }
     }
 
-    /// The next event; `None` after the end.
+    /// The next event; `None` after the end. Given up in mid-wait, it goes on where it was.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Event>> {
         loop {
-            let mut events = match self.events.take() {
-                Some(events) => events,
-                None => match self.connect().await? {
-                    Some(events) => events,
+            let Some(events) = self.events.as_mut() else {
+                match self.connect().await? {
+                    Some(events) => self.events = Some(events),
                     None => return Ok(None),
-                },
-            };
-            match tokio::time::timeout(SILENCE, events.next()).await {
-                Ok(Some(Ok(event))) => {
-                    self.events = Some(events);
-                    self.vain = 0;
-                    if let Some(event) = self.read(event)? {
-                        return Ok(Some(event));
-                    }
                 }
+                continue;
+            };
+            if let Ok(Some(Ok(event))) = tokio::time::timeout(SILENCE, events.next()).await {
+                self.vain = 0;
+                if let Some(event) = self.read(event)? {
+                    return Ok(Some(event));
+                }
+            } else {
                 // Closed, broken or silent: on to the next connection.
-                Ok(Some(Err(_)) | None) | Err(_) => self.retry("the connection ends again and again").await?,
+                self.events = None;
+                self.retry("the connection ends again and again").await?;
             }
         }
     }
@@ -125,9 +132,9 @@ impl Follow {
         let data: Data = serde_json::from_str(&data)?;
         Ok(match name.as_str() {
             "output.delta" => Some(Event::Delta(data.delta)),
-            "run.snapshot" if !data.text.is_empty() => Some(Event::Delta(data.text)),
+            "run.snapshot" => Some(Event::Snapshot(data.text)),
             "output.reset" => Some(Event::Reset(data.reason)),
-            "stage.started" => Some(Event::Started { stage: data.stage, attempt: data.attempt }),
+            "stage.started" => Some(Event::Started { stage: data.stage, attempt: data.attempt.as_i64().unwrap_or(1) }),
             "run.waiting" => data.waiting.get("reason").and_then(Value::as_str).map(|why| Event::Waiting(why.to_owned())),
             "run.completed" | "run.failed" | "run.cancelled" => Some(Event::Ended(serde_json::from_value(data.run)?)),
             _ => None,
