@@ -5,8 +5,8 @@ mod follow;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -175,7 +175,9 @@ async fn accepted(answer: Response) -> anyhow::Result<Response> {
     };
     let problem = Problem::new(exit, format!("the api answers {}: {code}: {detail}", status.as_u16()));
     Err(match exit {
-        Exit::NotAllowed => problem.fix("take a token of this installation's issuer: hellosales token --org Demo --user 'Dana Demo' --role admin"),
+        Exit::NotAllowed => problem.fix(
+            "take a token of this installation's issuer: hellosales token --org Demo --user 'Dana Demo' --role admin",
+        ),
         _ => problem,
     }
     .into())

@@ -1,6 +1,8 @@
 //! The commands, one noun a file.
 
+pub(crate) mod chat;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod keep_postgres;

@@ -1,5 +1,6 @@
 //! `hellosales`: the one binary that people start.
 
+mod client;
 mod commands;
 mod config;
 mod data_dir;
@@ -9,6 +10,7 @@ mod output;
 mod port;
 mod private_postgres;
 mod problem;
+mod seed;
 mod shutdown;
 mod stack;
 mod supervisor;
@@ -52,10 +54,14 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See it work in a minute: a conversation, a killed worker, a stopped turn, the checker
+    Demo(commands::demo::Args),
     /// Start everything here and keep it running: PostgreSQL, simulator, api, workers
     Dev(commands::dev::Args),
     /// Make a token of the local issuer
     Token(commands::token::Args),
+    /// Hold a conversation in the terminal
+    Chat(commands::chat::Args),
     /// Play the provider, and issue development tokens
     Simulator(commands::simulator::Args),
     /// Bring the schema up to date
@@ -96,6 +102,8 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
     let global = &cli.global;
     match cli.command {
         Command::Dev(args) => commands::dev::run(args, global, output).await,
+        Command::Demo(args) => commands::demo::run(args, global, output).await,
+        Command::Chat(args) => commands::chat::run(args, global, output).await,
         Command::Token(args) => commands::token::run(&args, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,

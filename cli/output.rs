@@ -53,12 +53,6 @@ impl Output {
         Self { format, quiet, color }
     }
 
-    /// The same, saying nothing but errors.
-    pub(crate) const fn silent(mut self) -> Self {
-        self.quiet = true;
-        self
-    }
-
     /// The text in a colour, if colours are seen.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()) } else { text.to_owned() }
@@ -103,38 +97,5 @@ impl Output {
     /// One JSON document on a line.
     pub(crate) fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
         Ok(self.data(serde_json::to_string(value)?)?)
-    }
-
-    /// Rows under their headings, columns aligned.
-    pub(crate) fn table(self, headings: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-        for line in aligned(headings, rows) {
-            self.data(line)?;
-        }
-        Ok(())
-    }
-}
-
-fn aligned(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    let heading: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().chain([&heading]).filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    };
-    [&heading].into_iter().chain(rows).map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = vec![vec!["chat".to_owned(), "1".to_owned()], vec!["a".to_owned(), "100".to_owned()]];
-        assert_eq!(aligned(&["pipeline", "n"], &rows), ["pipeline  n", "chat      1", "a         100"]);
     }
 }

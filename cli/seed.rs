@@ -49,7 +49,11 @@ fn company() -> CompanyProfile {
         sales_regions: texts(&["Benelux", "DACH", "Nordics"]),
         sales_methodology: text("MEDDIC"),
         main_competitors: texts(&["Spreadsheets", "A CRM that nobody fills in"]),
-        competitive_advantages: texts(&["Live in two weeks", "Works without a connection", "A price per team, not per head"]),
+        competitive_advantages: texts(&[
+            "Live in two weeks",
+            "Works without a connection",
+            "A price per team, not per head",
+        ]),
         unique_selling_points: texts(&["Forecasts from what sellers do, not from what they type"]),
         company_description: text(
             "Tidewater makes forecasting software for field sales teams. It reads calendars, calls and visits, and shows \
@@ -62,9 +66,15 @@ fn pipeline_tool(org: OrgId) -> Product {
     Product {
         id: product_id(org, 0),
         name: "Tidewater Pipeline".to_owned(),
-        description: text("Forecasting for field sales: it shows which deals have gone quiet, and what to do this week."),
+        description: text(
+            "Forecasting for field sales: it shows which deals have gone quiet, and what to do this week.",
+        ),
         category: text("Sales forecasting"),
-        key_features: texts(&["Weekly forecast with its reasons", "Alerts on quiet deals", "Offline visits on the phone"]),
+        key_features: texts(&[
+            "Weekly forecast with its reasons",
+            "Alerts on quiet deals",
+            "Offline visits on the phone",
+        ]),
         pricing_info: prices(&json!({"team_of_25": "890 euros a month", "pilot": "30 days, free"})),
         target_audience: text("Heads of sales with 10 to 80 field sellers"),
         competitive_advantages: text("Live in two weeks, and sellers type nothing twice"),
@@ -78,7 +88,11 @@ fn onboarding(org: OrgId) -> Product {
         name: "Tidewater Onboarding".to_owned(),
         description: text("A four-week programme that brings new field sellers to their first own deal."),
         category: text("Sales enablement"),
-        key_features: texts(&["A plan for each day", "Recorded calls of your best sellers", "A weekly check with the lead"]),
+        key_features: texts(&[
+            "A plan for each day",
+            "Recorded calls of your best sellers",
+            "A weekly check with the lead",
+        ]),
         pricing_info: prices(&json!({"per_seller": "240 euros, once"})),
         target_audience: text("Sales leads who hire more than five sellers a year"),
         competitive_advantages: text("Built on calls of the customer's own team"),

@@ -1,12 +1,9 @@
 //! When to stop: a signal, or the death of the parent.
 
 use std::io::Read;
-use std::sync::OnceLock;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-static INTERRUPTED: OnceLock<()> = OnceLock::new();
 
 /// A token that fires at Ctrl-C, SIGTERM or SIGHUP; with `exit_with_parent` also when stdin closes, which is how
 /// the death of the parent shows, however it died.
@@ -18,7 +15,7 @@ pub(crate) fn token(exit_with_parent: bool) -> anyhow::Result<CancellationToken>
     let fired = token.clone();
     let wait = async move {
         tokio::select! {
-            _ = interrupt.recv() => drop(INTERRUPTED.set(())),
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
         }
@@ -37,9 +34,4 @@ pub(crate) fn token(exit_with_parent: bool) -> anyhow::Result<CancellationToken>
         }));
     }
     Ok(token)
-}
-
-/// Whether it was Ctrl-C.
-pub(crate) fn was_interrupted() -> bool {
-    INTERRUPTED.get().is_some()
 }

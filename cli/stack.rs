@@ -7,16 +7,18 @@ mod model;
 use std::sync::Arc;
 
 use hellosales_core::database::migrate;
+use hellosales_core::{OrgId, Role as DatabaseRole};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Api;
 use crate::data_dir::{DataDir, Lock};
-use crate::database::unreachable;
+use crate::database::{self, unreachable};
 use crate::output::Output;
-use crate::port;
 use crate::private_postgres::PrivatePostgres;
 use crate::problem::{Exit, Problem};
 use crate::supervisor::{Child, Role, Supervisor};
+use crate::{port, seed};
 
 pub(crate) use model::Model;
 
@@ -187,6 +189,24 @@ impl Stack {
             output.say(format!("worker     {} (pid {})", loopback(running.port), running.pid));
         }
         Ok(())
+    }
+
+    /// Plants the demo organisation's content; the api makes the organisation at the first sight of its token.
+    pub(crate) async fn seed(&self, api: &Api, output: Output) -> anyhow::Result<OrgId> {
+        let org = OrgId::from(api.organization().await?);
+        let url = &self.database_url;
+        let database = database::open(url, DatabaseRole::Api, "hellosales cli")?;
+        let planted = seed::plant(&database, org).await.map_err(|error| unreachable(error, url));
+        database.close().await;
+        let found = if planted? { "planted" } else { "found again" };
+        output.say(format!("seeds      {found}: a company, two products, three clients of '{}'", seed::ORGANIZATION));
+        Ok(org)
+    }
+
+    /// Which of the workers a process is, from 1.
+    pub(crate) fn worker_number(&self, pid: u32) -> Option<usize> {
+        let is_it = |worker: &Child| worker.process().is_some_and(|process| process.pid == pid);
+        Some(self.workers.iter().position(is_it)? + 1)
     }
 
     /// All that runs right now.

@@ -135,7 +135,9 @@ impl Follow {
             "run.snapshot" => Some(Event::Snapshot(data.text)),
             "output.reset" => Some(Event::Reset(data.reason)),
             "stage.started" => Some(Event::Started { stage: data.stage, attempt: data.attempt.as_i64().unwrap_or(1) }),
-            "run.waiting" => data.waiting.get("reason").and_then(Value::as_str).map(|why| Event::Waiting(why.to_owned())),
+            "run.waiting" => {
+                data.waiting.get("reason").and_then(Value::as_str).map(|why| Event::Waiting(why.to_owned()))
+            }
             "run.completed" | "run.failed" | "run.cancelled" => Some(Event::Ended(serde_json::from_value(data.run)?)),
             _ => None,
         })

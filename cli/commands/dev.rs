@@ -8,13 +8,14 @@ use hellosales_simulator::{Role, TokenRequest};
 use serde::Serialize;
 
 use crate::Global;
+use crate::client::Api;
 use crate::commands::token;
 use crate::data_dir::DataDir;
 use crate::database;
 use crate::duration;
 use crate::output::{Output, Paint};
-use crate::shutdown;
 use crate::stack::{Model, Options, ProcessLine, Stack};
+use crate::{seed, shutdown};
 
 /// The token is for a day of work.
 const TOKEN_FOR: Duration = Duration::from_secs(24 * 3_600);
@@ -23,7 +24,7 @@ const TOKEN_FOR: Duration = Duration::from_secs(24 * 3_600);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many apis
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=16))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     apis: u16,
     /// How many workers
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=64))]
@@ -85,8 +86,9 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
 }
 
 async fn ready(stack: &Stack, json: bool, output: Output) -> anyhow::Result<()> {
-    let request = TokenRequest { expires_in: TOKEN_FOR, ..TokenRequest::new("Demo", "Dana Demo", Role::Admin) };
-    let token = token::issue(&stack.data_dir, &request)?;
+    let request = TokenRequest::new(seed::ORGANIZATION, seed::USER, Role::Admin);
+    let token = token::issue(&stack.data_dir, &TokenRequest { expires_in: TOKEN_FOR, ..request })?;
+    stack.seed(&Api::new(&stack.url, token.clone())?, output).await?;
     if json {
         let (url, simulator_url, database_url) =
             (stack.url.clone(), stack.simulator_url.clone(), stack.database_url.clone());

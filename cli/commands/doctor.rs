@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use hellosales_core::Role;
 use hellosales_core::database::health::{self, Health, OLDEST_VERSION};
+use hellosales_core::invariant::{self, Report, Scope};
 use serde::Serialize;
 
 use crate::Global;
@@ -14,7 +15,7 @@ use crate::problem::Exit;
 /// What it takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Run the checker: every rule over everything that the database holds
+    /// Run the checker instead: every rule over everything that the database holds
     #[arg(long)]
     deep: bool,
 }
@@ -29,6 +30,9 @@ struct Finding {
 
 pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
     let url = database::url(global)?;
+    if args.deep {
+        return deep(&url, output).await;
+    }
     let look = health::look(&url).await.map_err(|error| unreachable(error, &url))?;
     let mut findings = judge(&look);
     if look.migrations_applied > 0 {
@@ -47,8 +51,33 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         Format::Json => output.json(&findings)?,
         Format::Table => show(&findings, output)?,
     }
-    let _ = args.deep;
     Ok(if ok { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+/// Every rule that holds at any instant, in one read-only snapshot.
+async fn deep(url: &str, output: Output) -> anyhow::Result<ExitCode> {
+    let operator = database::open(url, Role::Operator, "hellosales doctor")?;
+    let mut connection = operator.connection().await.map_err(|error| unreachable(error, url))?;
+    let report = invariant::check(&mut connection, Scope::Live).await.map_err(|error| unreachable(error, url))?;
+    match output.format {
+        Format::Json => output.json(&report)?,
+        Format::Table => show_report(&report, output)?,
+    }
+    Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
+}
+
+fn show_report(report: &Report, output: Output) -> anyhow::Result<()> {
+    for rule in invariant::rules().filter(|rule| !rule.quiet_only) {
+        let broken: Vec<_> = report.violations.iter().filter(|found| found.rule == rule.name).collect();
+        let mark = if broken.is_empty() { output.paint(Paint::Green, "✓") } else { output.paint(Paint::Red, "✗") };
+        output.data(format!("{mark} {:<36} {}", rule.name, rule.says))?;
+        for found in broken {
+            output.data(format!("    {}", found.row))?;
+        }
+    }
+    let (rules, runs, violations) = (report.rules, report.runs, report.violations.len());
+    let verdict = if violations == 0 { "all hold".to_owned() } else { format!("{violations} violations") };
+    Ok(output.data(format!("{rules} rules over {runs} runs: {verdict}"))?)
 }
 
 fn judge(look: &Health) -> Vec<Finding> {
