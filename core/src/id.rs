@@ -77,6 +77,8 @@ sortable_id! {
     SessionId;
     /// One thing said in a session.
     InteractionId;
+    /// A summary of a session.
+    SummaryId;
     /// One execution of a pipeline.
     RunId;
     /// A process that claims steps; new at every start.

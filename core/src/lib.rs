@@ -2,12 +2,15 @@
 //! it knows no HTTP, no clock that decides anything, and no prompt.
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod database;
 pub mod error;
 pub mod id;
 pub mod invariant;
+pub mod metrics;
 pub mod notify;
 pub mod pipeline;
+pub mod provider_call;
 pub mod queue;
 pub mod run;
 pub mod step;
@@ -17,5 +20,6 @@ pub mod timeline;
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};
 pub use id::{
-    ClientId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId, RunId, SessionId, UserId, WorkerId,
+    ClientId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId, RunId, SessionId, SummaryId, UserId,
+    WorkerId,
 };

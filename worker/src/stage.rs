@@ -14,6 +14,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
+use crate::leases::Contact;
+use crate::stream::StreamHandle;
 
 /// One node of a pipeline.
 pub trait Stage: Send + Sync + 'static {
@@ -59,7 +61,12 @@ pub enum Outcome<T> {
     /// Nothing to do, for this reason.
     Skip(&'static str),
     /// The run ends here.
-    Cancel(StatusReason),
+    Cancel {
+        /// Why.
+        reason: StatusReason,
+        /// What the run's readers get as its only text, before the end: a guard's polite words.
+        reply: Option<String>,
+    },
 }
 
 /// How a stage ended otherwise.
@@ -71,7 +78,8 @@ pub enum StageError {
     Fail(Failure),
     /// Not counted, and tried later; the text says why, for people.
     Snooze(Duration, SnoozeReason, String),
-    /// The lease or the run is gone: there is nothing to settle.
+    /// The lease or the run is gone: there is nothing to settle. Said although the lease stands, the step is
+    /// given back, and runs again.
     Lost,
 }
 
@@ -101,10 +109,21 @@ pub struct StageContext<R> {
     pub last_error: Option<Failure>,
     /// Fires when the lease is lost or the run was cancelled: stop at once.
     pub cancelled: CancellationToken,
+    /// Whether the lease may be believed to hold.
+    pub contact: Contact,
     /// What it may reach.
     pub environment: Environment,
     /// Where a streaming stage writes its tokens.
-    pub stream: Option<crate::stream::StreamHandle>,
+    pub stream: Option<StreamHandle>,
+}
+
+impl<R> StageContext<R> {
+    /// Whether a provider may be called now: not without contact to the database for a lease, when others may
+    /// have taken this step, and not once it was cancelled.
+    #[must_use]
+    pub fn may_call(&self) -> bool {
+        self.contact.is_held() && !self.cancelled.is_cancelled()
+    }
 }
 
 /// The needs of a stage, as values.

@@ -1,0 +1,230 @@
+//! The one door to a model: the ledger's row is open before anything is sent, and closed whatever becomes of the call,
+//! also when its stage is aborted in mid-sentence. Breaker, limits, budget and fallback will stand here too.
+
+mod ledger;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use hellosales_core::pipeline::PipelineInput;
+use hellosales_core::provider_call::{self, NewCall};
+use hellosales_core::run::QualityMode;
+use hellosales_core::{Database, DatabaseError, ErrorCode, LeaseToken, ProviderCallId};
+use tokio_util::task::TaskTracker;
+
+use super::price::{Prices, count_prompt, count_tokens};
+use super::{Finish, Llm, LlmEvent, LlmRequest, Message, ProviderError, Usage};
+use crate::stage::{StageContext, StageError};
+use ledger::Entry;
+
+/// Which model answers in which quality mode.
+#[derive(Debug, Clone)]
+pub struct Models {
+    /// For `fast`.
+    pub fast: String,
+    /// For `balanced`.
+    pub balanced: String,
+    /// For `quality`.
+    pub quality: String,
+}
+
+impl Models {
+    fn of(&self, mode: QualityMode) -> &str {
+        match mode {
+            QualityMode::Fast => &self.fast,
+            QualityMode::Balanced => &self.balanced,
+            QualityMode::Quality => &self.quality,
+        }
+    }
+}
+
+/// The door. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LlmDoor {
+    llm: Arc<dyn Llm>,
+    models: Arc<Models>,
+    prices: Prices,
+    open: TaskTracker,
+}
+
+/// What a stage wants to be answered.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Sampling temperature, 0 to 2.
+    pub temperature: Option<f64>,
+    /// The most tokens that the answer may have.
+    pub max_tokens: Option<u32>,
+}
+
+/// What came of a call.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The text.
+    pub text: String,
+    /// The call in the ledger.
+    pub call_id: ProviderCallId,
+    /// Who answered.
+    pub provider: String,
+    /// Which model.
+    pub model: String,
+    /// Whether the answer stopped at its limit.
+    pub finish: Option<Finish>,
+    /// Tokens, as told or as counted.
+    pub usage: Usage,
+}
+
+impl LlmDoor {
+    /// A door to one provider.
+    #[must_use]
+    pub fn new(llm: Arc<dyn Llm>, models: Models, prices: Prices) -> Self {
+        Self { llm, models: Arc::new(models), prices, open: TaskTracker::new() }
+    }
+
+    /// Opens a call in the ledger and prepares it; it is sent when first read.
+    ///
+    /// # Errors
+    /// If the step is lost, or the ledger can't be written: then nothing was called.
+    pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, prompt: Prompt) -> Result<Call, StageError> {
+        if !cx.may_call() {
+            return Err(StageError::Lost);
+        }
+        let model = self.models.of(cx.run.quality_mode).to_owned();
+        let call = NewCall {
+            id: ProviderCallId::new(),
+            org_id: cx.run.org_id,
+            run_id: cx.run.id,
+            stage: i16::try_from(cx.stage).unwrap_or(i16::MAX),
+            attempt: cx.attempt,
+            token: cx.token,
+            service: R::PIPELINE.name,
+            provider: self.llm.provider().to_owned(),
+            model_id: model.clone(),
+            request_id: cx.run.request_id.clone(),
+            session_id: cx.run.session_id,
+            interaction_id: cx.run.interaction_id,
+            user_id: cx.run.user_id,
+            prompt_messages: serde_json::to_value(&prompt.messages).unwrap_or_default(),
+            tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
+        };
+        let entry = Entry::open(self, cx.environment.database.clone(), call, cx.cancelled.clone()).await?;
+        let entry = entry.ok_or(StageError::Lost)?;
+        let Prompt { messages, temperature, max_tokens } = prompt;
+        let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens });
+        Ok(Call { stream, entry, finish: None })
+    }
+
+    /// Closes the calls that a lost worker left open under a token, with what is known of their cost.
+    ///
+    /// # Errors
+    /// If the database refuses or can't be reached; what is still open is closed by another try.
+    pub async fn close_orphans(&self, db: &Database, token: LeaseToken) -> Result<u64, DatabaseError> {
+        let calls = provider_call::orphans(db, token).await?;
+        provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await
+    }
+
+    /// Closes the calls that nobody will close any more: the janitor's.
+    ///
+    /// # Errors
+    /// If the database refuses or can't be reached; what is still open is closed by another try.
+    pub async fn close_forgotten(&self, db: &Database) -> Result<u64, DatabaseError> {
+        let calls = provider_call::forgotten(db).await?;
+        provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await
+    }
+
+    fn price_orphan(&self, call: &provider_call::OpenCall) -> (i32, rust_decimal::Decimal) {
+        let usage =
+            Usage { tokens_in: u32::try_from(call.tokens_in).unwrap_or(0), tokens_out: count_tokens(&call.streamed) };
+        let cost = self.prices.cost_cents(&call.provider, &call.model_id, usage);
+        (i32::try_from(usage.tokens_out).unwrap_or(i32::MAX), cost)
+    }
+
+    /// Waits until every call that was begun is closed in the ledger: before a process ends.
+    pub async fn drain(&self) {
+        self.open.close();
+        self.open.wait().await;
+        self.open.reopen();
+    }
+}
+
+/// A call under way. Dropping it stops the provider's stream, and closes it in the ledger as abandoned.
+pub struct Call {
+    stream: BoxStream<'static, Result<LlmEvent, ProviderError>>,
+    entry: Entry,
+    finish: Option<Finish>,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("id", &self.entry.id()).finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// The next piece of the answer; `None` when it is complete.
+    ///
+    /// # Errors
+    /// What went wrong with the call: hand it to [`Call::fail`].
+    pub async fn next(&mut self) -> Result<Option<String>, ProviderError> {
+        self.entry.sent();
+        while let Some(event) = self.stream.next().await {
+            match event? {
+                LlmEvent::Started { request_id, limits } => {
+                    tracing::debug!(call_id = %self.entry.id(), provider_request_id = request_id.as_deref(), ?limits, "provider answers");
+                }
+                LlmEvent::Delta(text) => {
+                    self.entry.received(&text);
+                    return Ok(Some(text));
+                }
+                LlmEvent::Usage(usage) => self.entry.told(usage),
+                LlmEvent::Finished(finish) => self.finish = Some(finish),
+            }
+        }
+        match self.finish {
+            Some(_) => Ok(None),
+            None => Err(ProviderError::CutStream),
+        }
+    }
+
+    /// What has come so far.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.entry.text()
+    }
+
+    /// The call is over, as it should be; or we have had enough of it. An answer that holds nothing but space is a fault.
+    ///
+    /// # Errors
+    /// If the answer is empty.
+    pub async fn finish(self) -> Result<Answer, StageError> {
+        if self.entry.text().trim().is_empty() {
+            return Err(self.fail(ProviderError::Malformed("an empty answer")).await);
+        }
+        let Self { stream, entry, finish } = self;
+        drop(stream);
+        Ok(entry.succeed(finish).await)
+    }
+
+    /// The call went wrong: closes it and says what its stage reports.
+    pub async fn fail(self, error: ProviderError) -> StageError {
+        let Self { stream, entry, .. } = self;
+        drop(stream);
+        let reported = error.stage_error(entry.provider());
+        let (code, message) = (error.code(), error.to_string());
+        entry.fail(code, message, error.is_billed()).await;
+        reported
+    }
+}
+
+/// Why a call that nobody finished ended.
+fn abandoned(cancelled: bool) -> (ErrorCode, &'static str) {
+    if cancelled {
+        (ErrorCode::PipelineCancelled, "the run was cancelled or its lease lost")
+    } else if std::thread::panicking() {
+        (ErrorCode::StagePanicked, "the stage panicked")
+    } else {
+        (ErrorCode::StageTimeout, "the stage ended before the call did")
+    }
+}

@@ -1,0 +1,115 @@
+//! OpenAI's wire format at any base URL: Groq, vLLM, Ollama, llama.cpp and Gemini's compatible base are configurations
+//! of it.
+
+mod exchange;
+mod fault;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::http::{self, Timeouts};
+use super::{Llm, LlmEvent, LlmRequest, ProviderError};
+use exchange::Exchange;
+
+/// The most bytes of text that an answer may have: several times what 8,192 tokens are.
+pub const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// The most bytes that an answer may have on the wire.
+pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+/// A client for one base URL.
+#[derive(Clone)]
+pub struct OpenAi {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    provider: String,
+    url: Url,
+    authorization: Option<HeaderValue>,
+    http: reqwest::Client,
+    timeouts: Timeouts,
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi")
+            .field("provider", &self.inner.provider)
+            .field("host", &self.inner.url.host_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whom to call, and how.
+#[derive(Debug, Clone)]
+pub struct OpenAiConfig {
+    /// What the ledger and the price table call it.
+    pub provider: String,
+    /// Up to and with `/v1`; a last slash makes no difference.
+    pub base_url: Url,
+    /// The key, if it wants one.
+    pub api_key: Option<SecretString>,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+}
+
+/// A client can't be made.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenAiError {
+    /// The URL can't have a path.
+    #[error("the provider's base URL must be http or https")]
+    BaseUrl,
+    /// A header can't hold the key.
+    #[error("the provider's key holds characters that no header can")]
+    Key,
+    /// TLS could not be set up.
+    #[error("the HTTP client could not be made")]
+    Client(#[from] reqwest::Error),
+}
+
+impl OpenAi {
+    /// A client; connects when first used.
+    ///
+    /// # Errors
+    /// If the URL or the key can't be used.
+    pub fn new(config: OpenAiConfig) -> Result<Self, OpenAiError> {
+        let mut url = config.base_url;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(OpenAiError::BaseUrl);
+        }
+        url.path_segments_mut().map_err(|()| OpenAiError::BaseUrl)?.pop_if_empty().extend(["chat", "completions"]);
+        let authorization = match &config.api_key {
+            Some(key) => {
+                let mut value =
+                    HeaderValue::from_str(&format!("Bearer {}", key.expose_secret())).map_err(|_| OpenAiError::Key)?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+            None => None,
+        };
+        let http = http::client(&url, &config.timeouts)?;
+        let inner = Inner { provider: config.provider, url, authorization, http, timeouts: config.timeouts };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+}
+
+impl Llm for OpenAi {
+    fn provider(&self) -> &str {
+        &self.inner.provider
+    }
+
+    fn generate(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderError>> {
+        let exchange = Exchange::new(Arc::clone(&self.inner), request);
+        stream::unfold(exchange, |mut exchange| async move {
+            let item = exchange.next().await?;
+            Some((item, exchange))
+        })
+        .boxed()
+    }
+}

@@ -1,0 +1,102 @@
+//! The bytes: what is sent, and what is read of what comes back. Unknown members are left alone.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::super::{LlmRequest, Message, Usage};
+
+#[derive(Serialize)]
+pub(super) struct Request<'a> {
+    model: &'a str,
+    messages: &'a [Message],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    stream: bool,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl<'a> From<&'a LlmRequest> for Request<'a> {
+    fn from(request: &'a LlmRequest) -> Self {
+        Self {
+            model: &request.model,
+            messages: &request.messages,
+            temperature: request.temperature,
+            max_tokens: request.max_tokens,
+            stream: true,
+            stream_options: StreamOptions { include_usage: true },
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Chunk {
+    pub(super) choices: Option<Vec<Choice>>,
+    usage: Option<WireUsage>,
+    x_groq: Option<Groq>,
+    pub(super) error: Option<WireError>,
+}
+
+impl Chunk {
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let groq = self.x_groq.as_ref().and_then(|groq| groq.usage.as_ref());
+        let usage = self.usage.as_ref().or(groq)?;
+        Some(Usage { tokens_in: usage.prompt_tokens, tokens_out: usage.completion_tokens })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Groq {
+    usage: Option<WireUsage>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireUsage {
+    #[serde(default)]
+    prompt_tokens: u32,
+    #[serde(default)]
+    completion_tokens: u32,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Choice {
+    #[serde(default)]
+    pub(super) delta: Delta,
+    pub(super) finish_reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Delta {
+    pub(super) content: Option<String>,
+    pub(super) refusal: Option<String>,
+}
+
+/// An error's body. `code` is a text with most vendors, a number with some.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct WireError {
+    #[serde(default)]
+    pub(super) message: Value,
+    #[serde(default, rename = "type")]
+    pub(super) kind: Value,
+    #[serde(default)]
+    pub(super) code: Value,
+}
+
+impl WireError {
+    /// Reads `{"error": {…}}`, `{"error": "…"}`, and the list of one that Gemini sends.
+    pub(super) fn read(body: &[u8]) -> Self {
+        let Ok(value) = serde_json::from_slice::<Value>(body) else { return Self::default() };
+        let value = value.get(0).unwrap_or(&value);
+        let Some(error) = value.get("error") else { return Self::default() };
+        match error {
+            Value::String(message) => Self { message: message.as_str().into(), ..Self::default() },
+            error => serde_json::from_value(error.clone()).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the stages of two or more pipelines share.
+
+pub mod answer;
+pub mod facts;

@@ -1,0 +1,212 @@
+//! What one attempt has said and what of it is not yet in a row: pure, so that it can be tried without a database.
+
+use std::collections::VecDeque;
+
+use hellosales_core::step::MAX_OUTPUT_BYTES;
+
+/// A stage waits while this many bytes of its text are not yet in a row.
+pub(super) const ROOM_BYTES: usize = 64 * 1024;
+/// A chunk has at most this many bytes, unless a single delta has more.
+pub(super) const CHUNK_BYTES: usize = 8 * 1024;
+/// A run's part of one flush has at most this many rows.
+pub(super) const MAX_ROWS: usize = 64;
+
+/// Where the next row of an attempt goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The attempt's own.
+    pub major: i32,
+    /// The minor of its last row.
+    pub last_minor: i32,
+}
+
+/// One event to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    Delta(String),
+    /// `output.reset {filtered}`.
+    Filtered,
+}
+
+impl Piece {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Delta(text) => text.len(),
+            Self::Filtered => 0,
+        }
+    }
+}
+
+/// One attempt's text.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    position: Option<Position>,
+    pending: VecDeque<Piece>,
+    pending_bytes: usize,
+    /// How many rows, of those in `pending`, are on their way.
+    sent: usize,
+    text: String,
+    has_flushed: bool,
+}
+
+impl Buffer {
+    pub(super) fn opened(&mut self, position: Position) {
+        self.position = Some(position);
+    }
+
+    pub(super) const fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) const fn has_room(&self) -> bool {
+        self.pending_bytes < ROOM_BYTES
+    }
+
+    pub(super) fn is_flushed(&self) -> bool {
+        self.position.is_some() && self.pending.is_empty()
+    }
+
+    /// Whether the first text of this attempt waits: it goes at once.
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.has_flushed && !self.pending.is_empty()
+    }
+
+    pub(super) fn delta(&mut self, text: &str) {
+        // More than a checkpoint may have is neither kept nor shown: the stage's output will be refused.
+        if text.is_empty() || self.text.len() + text.len() > MAX_OUTPUT_BYTES {
+            return;
+        }
+        self.text.push_str(text);
+        self.pending_bytes += text.len();
+        let open = self.pending.len() > self.sent;
+        match self.pending.back_mut() {
+            Some(Piece::Delta(last)) if open && last.len() + text.len() <= CHUNK_BYTES => last.push_str(text),
+            _ => self.pending.push_back(Piece::Delta(text.to_owned())),
+        }
+    }
+
+    /// What was said and hasn't been sent is never sent.
+    pub(super) fn replace(&mut self, text: &str) {
+        self.pending.truncate(self.sent);
+        self.pending_bytes = self.pending.iter().map(Piece::bytes).sum();
+        self.text.clear();
+        self.pending.push_back(Piece::Filtered);
+        self.delta(text);
+    }
+
+    /// The next rows, with the position of the row before them; none while others are on their way.
+    pub(super) fn send(&mut self) -> Option<(Position, Vec<Piece>)> {
+        let position = self.position?;
+        if self.sent > 0 || self.pending.is_empty() {
+            return None;
+        }
+        self.sent = self.pending.len().min(MAX_ROWS);
+        Some((position, self.pending.iter().take(self.sent).cloned().collect()))
+    }
+
+    /// The rows that were on their way are there.
+    pub(super) fn landed(&mut self) {
+        if let Some(position) = &mut self.position {
+            position.last_minor += i32::try_from(self.sent).unwrap_or(i32::MAX);
+        }
+        self.pending.drain(..self.sent);
+        self.sent = 0;
+        self.pending_bytes = self.pending.iter().map(Piece::bytes).sum();
+        self.has_flushed = true;
+    }
+
+    /// They are not, or nobody knows: the attempt must be opened anew, and begins with all of its text.
+    pub(super) fn in_doubt(&mut self) -> String {
+        self.position = None;
+        self.pending.clear();
+        self.sent = 0;
+        self.pending_bytes = 0;
+        self.text.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> Buffer {
+        let mut buffer = Buffer::default();
+        buffer.opened(Position { major: 3, last_minor: 0 });
+        buffer
+    }
+
+    fn delta(text: &str) -> Piece {
+        Piece::Delta(text.to_owned())
+    }
+
+    #[test]
+    fn what_is_said_between_two_flushes_is_one_row() {
+        let mut buffer = open();
+        buffer.delta("Hello");
+        assert!(buffer.is_urgent());
+        buffer.delta(" Ana");
+        assert_eq!(buffer.send(), Some((Position { major: 3, last_minor: 0 }, vec![delta("Hello Ana")])));
+        buffer.delta(", how");
+        assert_eq!(buffer.send(), None, "one flush at a time");
+        buffer.landed();
+        assert!(!buffer.is_urgent());
+        assert_eq!(buffer.send(), Some((Position { major: 3, last_minor: 1 }, vec![delta(", how")])));
+        buffer.landed();
+        assert!(buffer.is_flushed());
+        assert_eq!(buffer.text(), "Hello Ana, how");
+    }
+
+    #[test]
+    fn what_is_replaced_before_it_was_sent_is_never_sent() {
+        let mut buffer = open();
+        buffer.delta("shown");
+        assert!(buffer.send().is_some());
+        buffer.delta("secret");
+        buffer.replace("safe");
+        buffer.landed();
+        assert_eq!(buffer.send(), Some((Position { major: 3, last_minor: 1 }, vec![Piece::Filtered, delta("safe")])));
+        assert_eq!(buffer.text(), "safe");
+    }
+
+    #[test]
+    fn a_flush_in_doubt_begins_anew_with_all_of_the_text() {
+        let mut buffer = open();
+        buffer.delta("one ");
+        assert!(buffer.send().is_some());
+        buffer.delta("two ");
+        assert_eq!(buffer.in_doubt(), "one two ");
+        buffer.delta("three");
+        assert_eq!(buffer.send(), None, "not before it is open again");
+        buffer.opened(Position { major: 5, last_minor: 2 });
+        assert_eq!(buffer.send(), Some((Position { major: 5, last_minor: 2 }, vec![delta("three")])));
+        assert_eq!(buffer.text(), "one two three");
+    }
+
+    #[test]
+    fn a_buffer_is_full_until_its_rows_have_landed() {
+        let mut buffer = open();
+        let kilobyte = "x".repeat(1024);
+        for _ in 0..64 {
+            assert!(buffer.has_room());
+            buffer.delta(&kilobyte);
+        }
+        assert!(!buffer.has_room());
+        let (_, rows) = buffer.send().unwrap();
+        assert_eq!(rows.len(), 8);
+        assert!(!buffer.has_room());
+        buffer.landed();
+        assert!(buffer.has_room());
+    }
+
+    #[test]
+    fn text_beyond_what_a_checkpoint_may_have_is_not_kept() {
+        let mut buffer = open();
+        buffer.delta(&"x".repeat(MAX_OUTPUT_BYTES));
+        buffer.delta("y");
+        assert_eq!(buffer.text().len(), MAX_OUTPUT_BYTES);
+    }
+}
