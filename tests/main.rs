@@ -1,6 +1,7 @@
 //! Every test that needs more than one crate: one binary, so that it links once.
 
 mod checker;
+mod cli;
 mod harness;
 mod queue;
 mod schema;

@@ -1,0 +1,5 @@
+//! The binary, as people start it.
+
+mod dev;
+mod faults;
+mod program;
