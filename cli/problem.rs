@@ -57,22 +57,20 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Says what went wrong, each cause once, and the fix if there is one; gives the exit code.
+/// Says what went wrong, and the fix if there is one; gives the exit code. Of the causes of a problem that we
+/// know only the first is said: those between have no more to say.
 pub(crate) fn explain(error: &anyhow::Error) -> (String, Exit) {
-    let mut text = String::from("error: ");
-    let mut last = String::new();
-    for cause in error.chain() {
-        let said = cause.to_string();
-        if !last.is_empty() && last.contains(&said) {
-            continue;
+    let problem = error.downcast_ref::<Problem>();
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let known = problem.and_then(|problem| causes.iter().position(|cause| *cause == problem.what));
+    let mut said: Vec<&str> = match known {
+        Some(known) => {
+            causes.iter().take(known + 1).chain(causes.iter().skip(known + 1).last()).map(String::as_str).collect()
         }
-        if !last.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&said);
-        last = said;
-    }
-    let problem = error.chain().find_map(|cause| cause.downcast_ref::<Problem>());
+        None => causes.iter().map(String::as_str).collect(),
+    };
+    said.dedup();
+    let mut text = format!("error: {}", said.join(": "));
     if let Some(fix) = problem.and_then(|problem| problem.fix.as_deref()) {
         for (n, line) in fix.lines().enumerate() {
             text.push_str(if n == 0 { "\n  fix: " } else { "\n       " });
@@ -93,5 +91,14 @@ mod tests {
         assert_eq!(text, "error: the session could not be made: no api at http://x\n  fix: hellosales dev");
         assert_eq!(exit, Exit::Unreachable);
         assert_eq!(explain(&anyhow::anyhow!("x")).1, Exit::Failed);
+    }
+
+    #[test]
+    fn a_problem_in_front_of_its_causes_is_found_and_only_the_first_cause_is_said() {
+        let cause = anyhow::anyhow!("connection refused").context("sending failed").context("no answer");
+        let error = cause.context(Problem::new(Exit::Unreachable, "no database").fix("start it")).context("migrating");
+        let (text, exit) = explain(&error);
+        assert_eq!(text, "error: migrating: no database: connection refused\n  fix: start it");
+        assert_eq!(exit, Exit::Unreachable);
     }
 }

@@ -37,7 +37,8 @@ async fn a_second_start_finds_the_data_of_the_first_and_says_so() {
     for start in 0..2 {
         let dev = Dev::start(&folder, &["--workers", "1"]).await;
         let mut owner = connect(dev.text("database_url")).await;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM clients").fetch_one(&mut owner).await.expect("a count");
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM clients").fetch_one(&mut owner).await.expect("a count");
         counts.push(count);
         drop(owner);
         let (_, talk) = dev.end("TERM").await;
@@ -57,7 +58,10 @@ async fn what_dies_under_dev_is_started_again_and_said() {
     eventually("the api is back", async || status_of_me(&url, &token).await == 200).await;
     let worker = dev.line["processes"].as_array().expect("processes").iter().find(|p| p["role"] == "worker");
     let ready = format!("{}/ready", worker.expect("a worker")["url"].as_str().expect("a url"));
-    eventually("the worker is back", async || reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())).await;
+    eventually("the worker is back", async || {
+        reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success())
+    })
+    .await;
     let (code, talk) = dev.end("INT").await;
     assert_eq!(code, Some(0), "{talk}");
     for name in ["api-1", "worker-1", "simulator", "postgres"] {
