@@ -1,1 +1,14 @@
+//! The queue against core's own functions: no worker, so that each test decides what happens when.
 
+mod bench;
+mod cancel;
+mod concurrent;
+mod fail;
+mod fan_in;
+mod fence;
+mod lost_answers;
+mod plans;
+mod reap;
+mod rows;
+mod turns;
+mod wakes;

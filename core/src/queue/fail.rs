@@ -160,7 +160,8 @@ impl Reaped<'_> {
         }
         hold_siblings(tx, run).await?;
         bury(tx, run, None, &death).await?;
-        ended.push(EndedRun::failed(run, death.failure(), Some(token), None));
+        // No settlement ended it: the owner that was lost is fenced, should it come back.
+        ended.push(EndedRun::failed(run, death.failure(), None, None));
         Ok(())
     }
 }

@@ -91,7 +91,7 @@ pub async fn give_back(db: &Database, worker: WorkerId, step: Owned) -> Result<W
            FOR NO KEY UPDATE OF s, r SKIP LOCKED)
          UPDATE pipeline_steps t SET status = CASE d.run_status WHEN 'failed' THEN 'held' ELSE 'ready' END,
            held_by = CASE d.run_status WHEN 'failed' THEN 'failed' END,
-           worker_id = NULL, claimed_at = NULL, must_end_by = NULL, fair_rank = greatest(t.fair_rank, queue_v(t.lane))
+           lease_token = NULL, worker_id = NULL, claimed_at = NULL, must_end_by = NULL, fair_rank = greatest(t.fair_rank, queue_v(t.lane))
          FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage RETURNING t.lane",
         step.run_id.uuid(),
         step.stage,

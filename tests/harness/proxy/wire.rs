@@ -37,9 +37,13 @@ pub(super) enum Step {
 
 /// What the server has still to answer, in order.
 enum Pending {
-    Execute { swallow: bool },
+    Execute {
+        swallow: bool,
+    },
     /// A Sync or a simple Query: answered by ReadyForQuery.
-    Ready { swallow: bool },
+    Ready {
+        swallow: bool,
+    },
 }
 
 #[derive(Default)]
