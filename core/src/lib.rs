@@ -2,10 +2,14 @@
 //! it knows no HTTP, no clock that decides anything, and no prompt.
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod database;
 pub mod error;
 pub mod id;
+pub mod idempotency;
+pub mod identity;
 pub mod pipeline;
+pub mod pulse;
 pub mod queue;
 pub mod run;
 pub mod step;

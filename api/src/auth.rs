@@ -1,0 +1,13 @@
+//! Who calls, and what that person may do. The organisation is only ever taken from the verified token.
+
+mod caller;
+mod jwks;
+mod permission;
+mod token;
+
+pub use caller::{Caller, Grant, May};
+pub use caller::{AnyRunUse, ChatUse, SignedIn};
+pub(crate) use caller::SignIns;
+pub(crate) use jwks::Jwks;
+pub use permission::Permission;
+pub(crate) use token::Verifier;

@@ -1,0 +1,34 @@
+//! What the product's users keep. Every function takes an [`crate::OrgTx`], so the organisation can't be forgotten.
+
+pub mod interaction;
+pub mod session;
+
+use crate::id::UserId;
+
+/// Who looks at a session and all that follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Viewer {
+    /// The person.
+    pub user_id: UserId,
+    /// Sees the sessions of others in the organisation, too (`pulse:payloads`).
+    pub sees_all: bool,
+}
+
+/// Totals stop counting here.
+pub const COUNT_LIMIT: i64 = 10_000;
+
+/// How many there are, up to [`COUNT_LIMIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// The count.
+    pub count: i64,
+    /// Whether it is the whole count.
+    pub is_exact: bool,
+}
+
+impl From<i64> for Total {
+    /// From a count that stopped one past the limit.
+    fn from(count: i64) -> Self {
+        Self { count: count.min(COUNT_LIMIT), is_exact: count <= COUNT_LIMIT }
+    }
+}
