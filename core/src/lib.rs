@@ -8,11 +8,13 @@ pub mod error;
 pub mod id;
 pub mod idempotency;
 pub mod identity;
+pub mod notify;
 pub mod pipeline;
 pub mod pulse;
 pub mod queue;
 pub mod run;
 pub mod step;
+pub mod stream;
 
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};

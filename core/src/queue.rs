@@ -16,7 +16,23 @@
 //! transactions wait (accept, closing with a session, cancel, redrive, ledger, a stream's opening), in that order.
 
 pub mod backoff;
+pub mod cancel;
+pub mod claim;
+mod complete;
+mod defer;
+mod fail;
+pub mod finish;
+mod gate;
+pub mod janitor;
+mod journal;
+pub mod lease;
+pub mod promote;
 pub mod rank;
+pub mod reap;
+pub mod redrive;
+pub mod settle;
+pub mod submit;
+pub mod turn;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,6 +47,7 @@ use crate::error::{DatabaseError, Failure};
 use crate::id::{InteractionId, LeaseToken, OrgId, RunId, SessionId, UserId};
 use crate::pipeline::{Pipeline, StageShape};
 use crate::run::{Lane, QualityMode, StatusReason};
+use crate::stream::Opened;
 
 /// What a stage may know of its run.
 #[derive(Debug, Clone)]
@@ -81,7 +98,7 @@ pub struct ClaimedStep {
     crashes: i16,
     last_error: Option<Failure>,
     needs: Arc<BTreeMap<usize, Value>>,
-    stream_major: Option<i32>,
+    opened: Option<Opened>,
 }
 
 impl ClaimedStep {
@@ -187,10 +204,10 @@ impl ClaimedStep {
         self.needs.get(&stage)
     }
 
-    /// The major of its stream that a hand-over has already opened.
+    /// Its stream, if a hand-over has already opened it.
     #[must_use]
-    pub const fn stream_major(&self) -> Option<i32> {
-        self.stream_major
+    pub const fn opened(&self) -> Option<Opened> {
+        self.opened
     }
 }
 
@@ -259,6 +276,8 @@ pub enum End {
     Cancel {
         /// Why.
         reason: StatusReason,
+        /// What the user is told instead of an answer.
+        reply: Option<String>,
     },
     /// Given back, as it was: the worker drains.
     GiveBack,
@@ -299,14 +318,63 @@ pub struct StreamTail {
 
 /// A result on its way to the database.
 pub struct Settlement {
-    /// Whose result.
-    pub step: ClaimedStep,
+    step: ClaimedStep,
+    end: End,
+    effects: Option<Arc<dyn Effects>>,
+    stream: Option<StreamTail>,
+    /// The token of the successor that this settlement may hand over: made beforehand, so that it can be
+    /// found again when the answer to COMMIT is lost.
+    hand_over: LeaseToken,
+    /// How often its run's row was locked by somebody else.
+    skipped: u8,
+}
+
+impl Settlement {
+    /// A result. A retry of a step that has no attempt left is a failure.
+    #[must_use]
+    pub fn new(step: ClaimedStep, end: End) -> Self {
+        let end = match end {
+            End::Retry { failure, .. } if step.is_last_attempt() => End::Fail(failure),
+            end => end,
+        };
+        Self { step, end, effects: None, stream: None, hand_over: LeaseToken::random(), skipped: 0 }
+    }
+
+    /// With what it changes in content.
+    #[must_use]
+    pub fn with_effects(mut self, effects: Arc<dyn Effects>) -> Self {
+        self.effects = Some(effects);
+        self
+    }
+
+    /// With what it streamed.
+    #[must_use]
+    pub fn with_stream(mut self, tail: StreamTail) -> Self {
+        self.stream = Some(tail);
+        self
+    }
+
+    /// Whose result it is.
+    #[must_use]
+    pub const fn step(&self) -> &ClaimedStep {
+        &self.step
+    }
+
     /// What it is.
-    pub end: End,
-    /// What it changes.
-    pub effects: Option<Arc<dyn Effects>>,
-    /// What it streamed.
-    pub stream: Option<StreamTail>,
+    #[must_use]
+    pub const fn end(&self) -> &End {
+        &self.end
+    }
+
+    /// Whether it may end its run or change content: then its transaction is its session's or organisation's.
+    fn is_closing(&self) -> bool {
+        let last = self.step.stage + 1 == self.step.pipeline.stages.len();
+        match self.end {
+            End::Fail(_) | End::Cancel { .. } => true,
+            End::Ok(_) | End::Skip { .. } => last || self.effects.is_some(),
+            End::Retry { .. } | End::Snooze { .. } | End::GiveBack => false,
+        }
+    }
 }
 
 impl std::fmt::Debug for Settlement {
@@ -315,5 +383,49 @@ impl std::fmt::Debug for Settlement {
             .field("step", &self.step)
             .field("effects", &self.effects.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+/// Whom to wake after a commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wakes {
+    /// Lanes that have something to claim, by number.
+    pub lanes: [bool; 3],
+    /// Runs with something new in their stream.
+    pub streams: Vec<RunId>,
+    /// Runs that were cancelled.
+    pub cancels: Vec<RunId>,
+}
+
+impl Wakes {
+    /// Adds a lane.
+    pub fn lane(&mut self, lane: Lane) {
+        match lane {
+            Lane::Interactive => self.lanes[0] = true,
+            Lane::Standard => self.lanes[1] = true,
+            Lane::Bulk => self.lanes[2] = true,
+        }
+    }
+
+    /// Adds a run's stream.
+    pub fn stream(&mut self, run: RunId) {
+        if self.streams.last() != Some(&run) {
+            self.streams.push(run);
+        }
+    }
+
+    /// Adds all of another's.
+    pub fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.lanes.iter_mut().zip(other.lanes) {
+            *mine |= theirs;
+        }
+        self.streams.extend(other.streams);
+        self.cancels.extend(other.cancels);
+    }
+
+    /// Whether there is nobody to wake.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lanes == [false; 3] && self.streams.is_empty() && self.cancels.is_empty()
     }
 }

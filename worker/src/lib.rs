@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod environment;
+pub mod guard;
 pub mod stage;
 pub mod stream;

@@ -38,6 +38,11 @@ impl Tx {
         Ok(OrgTx { connection: &mut self.inner, org })
     }
 
+    /// The same organisation again, in a transaction that has entered it.
+    pub(crate) fn entered(&mut self, org: OrgId) -> OrgTx<'_> {
+        OrgTx { connection: &mut self.inner, org }
+    }
+
     /// Commits. An error leaves open whether it was done: the answer may have been lost.
     ///
     /// # Errors

@@ -1,0 +1,110 @@
+//! Sending wake-ups: after the commit, on one connection a process, the first at once, then merged 5 ms apart.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{CANCEL, MAX_CANCELS, QUEUE, RunMap, STREAM};
+use crate::database::Database;
+use crate::error::DatabaseError;
+use crate::id::RunId;
+use crate::queue::Wakes;
+
+const APART: Duration = Duration::from_millis(5);
+/// What is sent while this many wait is dropped: the polls find it.
+const WAITING: usize = 1024;
+
+/// Sends a process's wake-ups. Cheap to clone; stops with the last clone.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    sender: mpsc::Sender<Wakes>,
+    _task: std::sync::Arc<AbortOnDropHandle<()>>,
+}
+
+impl Notifier {
+    /// Starts sending.
+    #[must_use]
+    pub fn start(db: Database) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let task = AbortOnDropHandle::new(tokio::spawn(run(db, receiver)));
+        Self { sender, _task: std::sync::Arc::new(task) }
+    }
+
+    /// Sends, soon. Never waits: a wake-up that finds no room is lost, and the polls make up for it.
+    pub fn send(&self, wakes: Wakes) {
+        if !wakes.is_empty() && self.sender.try_send(wakes).is_err() {
+            tracing::debug!("a wake-up was dropped");
+        }
+    }
+}
+
+async fn run(db: Database, mut receiver: mpsc::Receiver<Wakes>) {
+    let mut connection: Option<PgConnection> = None;
+    while let Some(first) = receiver.recv().await {
+        let mut merged = Merged::default();
+        merged.add(first);
+        while let Ok(more) = receiver.try_recv() {
+            merged.add(more);
+        }
+        if connection.is_none() {
+            connection = db.connection().await.ok();
+        }
+        if let Some(open) = &mut connection
+            && let Err(error) = merged.send(open).await
+        {
+            tracing::debug!(%error, "a wake-up was lost");
+            connection = None;
+        }
+        tokio::time::sleep(APART).await;
+    }
+}
+
+#[derive(Default)]
+struct Merged {
+    lanes: [bool; 3],
+    streams: RunMap,
+    cancels: BTreeSet<RunId>,
+}
+
+impl Merged {
+    fn add(&mut self, wakes: Wakes) {
+        for (mine, theirs) in self.lanes.iter_mut().zip(wakes.lanes) {
+            *mine |= theirs;
+        }
+        for run in wakes.streams {
+            self.streams.insert(run);
+        }
+        self.cancels.extend(wakes.cancels);
+    }
+
+    async fn send(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
+        let mut channels: Vec<String> = Vec::new();
+        let mut payloads: Vec<String> = Vec::new();
+        let lanes: String =
+            (0..).zip(self.lanes).filter(|(_, wake)| *wake).map(|(n, _): (u8, bool)| char::from(b'0' + n)).collect();
+        if !lanes.is_empty() {
+            channels.push(QUEUE.to_owned());
+            payloads.push(lanes);
+        }
+        if !self.streams.is_empty() {
+            channels.push(STREAM.to_owned());
+            payloads.push(self.streams.encode());
+        }
+        let cancels: Vec<String> = self.cancels.iter().map(ToString::to_string).collect();
+        for group in cancels.chunks(MAX_CANCELS) {
+            channels.push(CANCEL.to_owned());
+            payloads.push(group.join(","));
+        }
+        sqlx::query!(
+            "SELECT pg_notify(v.channel, v.payload) FROM unnest($1::text[], $2::text[]) AS v(channel, payload)",
+            &channels,
+            &payloads
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}

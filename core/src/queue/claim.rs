@@ -1,0 +1,172 @@
+//! Claim: `ready -> running`, exactly as many steps as a worker has free slots, in one statement (`protocol.md` 3).
+//!
+//! It touches no run, waits for nobody, and commits without waiting for the disk: what follows it and must last
+//! flushes it, and if it is lost its token is lost with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{ClaimedStep, RunContext, Shapes};
+use crate::database::Database;
+use crate::error::{DatabaseError, Failure};
+use crate::id::{InteractionId, LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
+use crate::run::{Lane, QualityMode};
+
+/// What a worker asks for.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// Who asks; its lease must hold.
+    pub worker: WorkerId,
+    /// The fence, made beforehand: with it a claim whose answer was lost is found again.
+    pub token: LeaseToken,
+    /// What its code knows.
+    pub kinds: Arc<[String]>,
+    /// Free slots.
+    pub free: i64,
+    /// The most that each lane may take now, and for bulk with standard: see the worker's slots.
+    pub max: [i64; 3],
+    /// Suspects that it may take: 1 if it runs none.
+    pub suspects: i64,
+}
+
+/// A claimed row; the columns that `claim.sql` and `adopt.sql` share.
+struct Row {
+    run_id: RunId,
+    kind: String,
+    org_id: OrgId,
+    lane: i16,
+    token: LeaseToken,
+    epoch: i32,
+    claimed_at: DateTime<Utc>,
+    left_ms: i64,
+    timeout_ms: i32,
+    max_attempts: i16,
+    failures: i16,
+    crashes: i16,
+    error: Option<Value>,
+    input: Value,
+    user_id: Option<UserId>,
+    session_id: Option<SessionId>,
+    interaction_id: Option<InteractionId>,
+    request_id: Option<String>,
+    traceparent: Option<String>,
+    generation: i32,
+    user_sequence: Option<i32>,
+    stream: bool,
+    quality_mode: String,
+    needs: Option<Value>,
+    rank: i64,
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The steps, now this worker's.
+    pub steps: Vec<ClaimedStep>,
+    /// The highest rank claimed in each lane: its virtual time moves up to it ([`super::rank::advance`]).
+    pub highest: [Option<i64>; 3],
+}
+
+/// Claims. An error leaves open whether it was done: [`adopt`] with the same token finds out.
+///
+/// # Errors
+/// If the server refused, or did not answer.
+pub async fn claim(db: &Database, request: &ClaimRequest, shapes: &Shapes) -> Result<Claimed, DatabaseError> {
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/queue/claim.sql",
+        request.worker.uuid(),
+        request.token.uuid(),
+        &request.kinds[..],
+        request.free.max(0),
+        request.max[0].max(0),
+        request.max[1].max(0),
+        request.max[2].max(0),
+        request.suspects.max(0),
+    )
+    .fetch_all(db.fast())
+    .await?;
+    claimed(rows, shapes)
+}
+
+/// Finds what a claim or a settlement did whose answer was lost: the steps that run under this token.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn adopt(
+    db: &Database,
+    worker: WorkerId,
+    token: LeaseToken,
+    shapes: &Shapes,
+) -> Result<Claimed, DatabaseError> {
+    let rows =
+        sqlx::query_file_as!(Row, "src/queue/adopt.sql", worker.uuid(), token.uuid()).fetch_all(db.fast()).await?;
+    claimed(rows, shapes)
+}
+
+fn claimed(rows: Vec<Row>, shapes: &Shapes) -> Result<Claimed, DatabaseError> {
+    let mut claimed = Claimed::default();
+    for row in rows {
+        let slot = usize::try_from(row.lane).ok().and_then(|lane| claimed.highest.get_mut(lane));
+        if let Some(highest) = slot {
+            *highest = (*highest).max(Some(row.rank));
+        }
+        // A kind that was asked for is known; one that is found by a token alone may not be, and is given back.
+        if let Some(step) = step(row, shapes)? {
+            claimed.steps.push(step);
+        }
+    }
+    Ok(claimed)
+}
+
+fn step(row: Row, shapes: &Shapes) -> Result<Option<ClaimedStep>, DatabaseError> {
+    let Some((pipeline, stage, shape)) = shapes.find(&row.kind) else { return Ok(None) };
+    let run = RunContext {
+        id: row.run_id,
+        org_id: row.org_id,
+        user_id: row.user_id,
+        session_id: row.session_id,
+        interaction_id: row.interaction_id,
+        request_id: row.request_id,
+        traceparent: row.traceparent,
+        generation: row.generation,
+        user_sequence: row.user_sequence,
+        stream: row.stream,
+        quality_mode: QualityMode::parse(&row.quality_mode)?,
+        input: row.input,
+    };
+    let last_error: Option<Failure> = row.error.map(serde_json::from_value).transpose()?;
+    Ok(Some(ClaimedStep {
+        run: Arc::new(run),
+        pipeline,
+        stage,
+        shape,
+        lane: Lane::from_number(row.lane)?,
+        token: row.token,
+        epoch: row.epoch,
+        claimed_at: row.claimed_at,
+        past_deadline: row.left_ms <= 0,
+        time_left: Duration::from_millis(u64::try_from(row.left_ms).unwrap_or(0)),
+        timeout: Duration::from_millis(u64::try_from(row.timeout_ms).unwrap_or(0)),
+        max_attempts: row.max_attempts,
+        failures: row.failures,
+        crashes: row.crashes,
+        last_error,
+        needs: Arc::new(needs(row.needs)),
+        opened: None,
+    }))
+}
+
+/// `{"0": output, …}`: the checkpoints of finished stages by number.
+fn needs(checkpoints: Option<Value>) -> BTreeMap<usize, Value> {
+    match checkpoints {
+        Some(Value::Object(map)) => {
+            map.into_iter().filter_map(|(stage, output)| Some((stage.parse().ok()?, output))).collect()
+        }
+        _ => BTreeMap::new(),
+    }
+}

@@ -1,0 +1,13 @@
+WITH d AS MATERIALIZED (
+  SELECT s.run_id, s.stage, s.worker_id, s.claimed_at, s.failures + s.crashes + 1 AS attempt, r.generation, r.request_id, r.session_id, r.user_id
+  FROM pipeline_steps s JOIN pipeline_runs r ON r.id = s.run_id
+  WHERE s.run_id = $1 AND s.stage = $2 AND s.lease_token = $3 AND s.status = 'running' AND s.crashes >= 2
+    AND (s.must_end_by < now() OR EXISTS (SELECT 1 FROM workers w WHERE w.id = s.worker_id AND w.lease_until < now()))
+  FOR NO KEY UPDATE OF s
+)
+UPDATE pipeline_steps t
+SET status = 'dead', crashes = t.crashes + 1, error = $4, ended_at = clock_timestamp(), worker_id = NULL, must_end_by = NULL
+FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage
+RETURNING t.run_id AS "run_id: RunId", t.org_id AS "org_id: OrgId", t.kind, t.lane, t.lease_token AS "token!: LeaseToken", t.lease_epoch AS epoch,
+  d.worker_id AS "worker_id!: WorkerId", d.claimed_at AS "claimed_at!", d.attempt AS "attempt!", d.generation, d.request_id, d.session_id,
+  d.user_id, clock_timestamp() AS "now!"

@@ -1,0 +1,57 @@
+//! Promote: `delayed -> ready` when the time has come.
+
+use std::time::Duration;
+
+use super::Wakes;
+use crate::database::Database;
+use crate::error::DatabaseError;
+use crate::run::Lane;
+
+/// What a promotion did.
+#[derive(Debug, Default)]
+pub struct Promoted {
+    /// How many steps became ready.
+    pub count: u64,
+    /// Whom to wake.
+    pub wakes: Wakes,
+}
+
+/// Makes up to 500 steps ready whose time has come. Those of one organisation come one increment apart, so that
+/// what waited together does not come back as a herd.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn promote(db: &Database) -> Result<Promoted, DatabaseError> {
+    let lanes = sqlx::query_scalar!(
+        "WITH q AS MATERIALIZED (
+           SELECT run_id, stage, org_id, lane, available_at FROM pipeline_steps WHERE status = 'delayed' AND available_at <= now()
+           ORDER BY available_at LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
+         ), d AS (
+           SELECT run_id, stage, row_number() OVER (PARTITION BY org_id, lane ORDER BY available_at) AS k FROM q
+         )
+         UPDATE pipeline_steps t SET status = 'ready', available_at = NULL, delay_reason = NULL,
+           fair_rank = greatest(t.fair_rank, queue_v(t.lane) + (d.k - 1) * CASE t.lane WHEN 0 THEN 1000 ELSE 1000000 END)
+         FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage RETURNING t.lane"
+    )
+    .fetch_all(db.fast())
+    .await?;
+    let mut promoted = Promoted::default();
+    for lane in lanes {
+        promoted.count += 1;
+        promoted.wakes.lane(Lane::from_number(lane)?);
+    }
+    Ok(promoted)
+}
+
+/// How long until the next delayed step's time comes.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn next(db: &Database) -> Result<Option<Duration>, DatabaseError> {
+    let ms = sqlx::query_scalar!(
+        r#"SELECT (extract(epoch FROM min(available_at) - now()) * 1000)::bigint FROM pipeline_steps WHERE status = 'delayed'"#
+    )
+    .fetch_one(db.fast())
+    .await?;
+    Ok(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
+}

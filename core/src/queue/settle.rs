@@ -1,0 +1,378 @@
+//! Settle: everything that a worker reports ends here, in groups (`protocol.md` 5).
+//!
+//! This file sorts results into transactions, locks, fences, and dispatches; what each end means is in the file
+//! of its transition. Two kinds of transaction: *plain* results have no effects and don't end their run, and go
+//! together whatever their organisation; *closing* ones go together within one organisation, or alone with their
+//! session.
+
+mod fence;
+mod group;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, join_all};
+
+use self::group::{Bundle, Class, Item, Part};
+use super::finish::{self, EndedRun};
+use super::journal::{self, StreamEvent, WideEvent};
+use super::{ClaimedStep, End, Settlement, Wakes, cancel, complete, defer, fail};
+use crate::database::{Database, OrgTx, Tx};
+use crate::error::{DatabaseError, ErrorCode, Failure};
+use crate::id::{LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
+use crate::run::RunStatus;
+use crate::stream::seq;
+
+/// Who settles, and what it may hand on.
+#[derive(Debug, Clone, Copy)]
+pub struct SettleOptions {
+    /// The worker.
+    pub worker: WorkerId,
+    /// How long an attempt at a stage may take, where the graph doesn't say.
+    pub stage_timeout_ms: i32,
+    /// Whether a successor may be handed to this worker at once: it has the settled step's slot and isn't draining.
+    pub hand_over: bool,
+}
+
+/// What became of a result.
+#[derive(Debug)]
+pub enum Settled {
+    /// It stands. A successor may have been handed over, under the same slot.
+    Landed {
+        /// The successor.
+        next: Option<Box<ClaimedStep>>,
+    },
+    /// It stands since before: the answer to an earlier COMMIT was lost. What was handed over in it runs under
+    /// this token: see [`super::claim::adopt`].
+    LandedBefore {
+        /// The token that a successor would have.
+        hand_over: LeaseToken,
+    },
+    /// The step was no longer this worker's: nothing was written.
+    Fenced,
+    /// Its run's row was locked by somebody else: to be put in the next group.
+    Later(Box<Settlement>),
+    /// The database could not be asked: to be tried again, for ever. It may or may not have landed.
+    Failed(Box<Settlement>, Arc<DatabaseError>),
+}
+
+/// What became of a group.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// One for each settlement, in their order.
+    pub settled: Vec<Settled>,
+    /// Whom to wake.
+    pub wakes: Wakes,
+}
+
+/// A run whose row this transaction holds.
+#[derive(Debug)]
+pub(super) struct LockedRun {
+    pub(super) id: RunId,
+    pub(super) org_id: OrgId,
+    pub(super) session_id: Option<SessionId>,
+    pub(super) user_id: Option<UserId>,
+    pub(super) request_id: Option<String>,
+    pub(super) turn: Option<i32>,
+    pub(super) status: RunStatus,
+    pub(super) done: u64,
+    pub(super) made: u64,
+    pub(super) generation: i32,
+    pub(super) major: i32,
+}
+
+/// One transaction's state: what it has locked, and what it will write at its end.
+pub(super) struct Work {
+    pub(super) options: SettleOptions,
+    pub(super) stream: Vec<StreamEvent>,
+    pub(super) wide: Vec<WideEvent>,
+    pub(super) successors: Vec<complete::Successor>,
+    pub(super) progress: Vec<complete::Progress>,
+    pub(super) ended: Vec<EndedRun>,
+    pub(super) wakes: Wakes,
+}
+
+/// An end that the fence let through.
+pub(super) struct Landed<'s> {
+    pub(super) index: usize,
+    pub(super) settlement: &'s Settlement,
+    pub(super) row: fence::Row,
+}
+
+/// Settles a group. Never fails as a whole: each result says what became of it.
+pub async fn settle(db: &Database, options: &SettleOptions, group: Vec<Settlement>) -> Report {
+    let count = group.len();
+    let parts = join_all(group::partition(group).into_iter().map(|part| together(db, options, part))).await;
+    let mut report = Report::default();
+    let mut settled: Vec<(usize, Settled)> = Vec::with_capacity(count);
+    for (results, wakes) in parts {
+        settled.extend(results);
+        report.wakes.merge(wakes);
+    }
+    settled.sort_by_key(|(index, _)| *index);
+    report.settled = settled.into_iter().map(|(_, settled)| settled).collect();
+    report
+}
+
+/// One transaction; a refused value sends its results one by one, and one that is refused alone fails its step.
+fn together<'a>(
+    db: &'a Database,
+    options: &'a SettleOptions,
+    (class, bundles): Part,
+) -> BoxFuture<'a, (Vec<(usize, Settled)>, Wakes)> {
+    Box::pin(async move {
+        match transact(db, options, &class, &bundles).await {
+            Ok((mut results, wakes)) => (group::items(bundles).map(|item| item.settled(&mut results)).collect(), wakes),
+            Err(error) if error.is_rejected() => {
+                let mut all = (Vec::new(), Wakes::default());
+                for single in group::singly(bundles, &error) {
+                    let (results, wakes) = match single {
+                        Ok(part) => together(db, options, part).await,
+                        Err(item) => (vec![(*item).failed(&Arc::new(rejected()))], Wakes::default()),
+                    };
+                    all.0.extend(results);
+                    all.1.merge(wakes);
+                }
+                all
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                (group::items(bundles).map(|item| item.failed(&error)).collect(), Wakes::default())
+            }
+        }
+    })
+}
+
+fn rejected() -> DatabaseError {
+    DatabaseError::Unknown("a refused result was refused again when it was reported as a failure".to_owned())
+}
+
+/// What a step whose result was refused ends with.
+fn settle_rejected(error: &DatabaseError) -> Failure {
+    let state = error.sqlstate().unwrap_or_else(|| "json".to_owned());
+    Failure::new(ErrorCode::SettleRejected, format!("the database refused the stage's result ({state})"))
+}
+
+type Results = HashMap<usize, Found>;
+
+/// What the transaction found of one result.
+enum Found {
+    Landed(Option<Box<ClaimedStep>>),
+    LandedBefore,
+    Fenced,
+    Locked,
+}
+
+async fn transact(
+    db: &Database,
+    options: &SettleOptions,
+    class: &Class,
+    bundles: &[Bundle],
+) -> Result<(Results, Wakes), DatabaseError> {
+    let mut tx = db.begin().await?;
+    if let Some(org) = class.org() {
+        tx.enter(org).await?;
+    }
+    if let Class::Session { session, .. } = class {
+        lock_session(&mut tx, *session).await?;
+    }
+    let mut runs = lock_runs(&mut tx, bundles, class.waits()).await?;
+    let mut results = Results::new();
+    let (rows, missed) = fence::apply(&mut tx, bundles, &runs).await?;
+    results.extend(fence::explain(&mut tx, bundles, &runs, &missed).await?);
+
+    let mut work = Work::new(*options);
+    let mut landed = fence::landed(bundles, &rows);
+    for bundle in bundles {
+        let (Some(run), Some(ends)) = (runs.get_mut(&bundle.run), landed.remove(&bundle.run)) else { continue };
+        if let Some(org) = class.org() {
+            apply_effects(&mut tx.entered(org), run, &ends).await?;
+        }
+        settle_run(&mut tx, &mut work, run, &ends).await?;
+        results.extend(ends.iter().map(|end| (end.index, Found::Landed(None))));
+    }
+    let next = work.write(&mut tx).await?;
+    results.extend(next.into_iter().map(|(index, step)| (index, Found::Landed(Some(Box::new(step))))));
+    let wakes = work.wakes;
+    tx.commit().await?;
+    Ok((results, wakes))
+}
+
+/// Decides what the ends of one run mean: ok and skip first, then retry, then fail; a cancel wins.
+async fn settle_run(
+    tx: &mut Tx,
+    work: &mut Work,
+    run: &mut LockedRun,
+    ends: &[Landed<'_>],
+) -> Result<(), DatabaseError> {
+    for end in ends {
+        work.wide.push(journal::stage_wide(
+            &end.settlement.step,
+            work.options.worker,
+            &end.settlement.end,
+            end.row.now,
+        ));
+    }
+    if run.status == RunStatus::Failed {
+        complete::checkpoint(work, run, ends, true);
+        return fail::append(tx, run, ends).await;
+    }
+    complete::restore_stream(tx, work, run, ends).await?;
+    defer::journal(work, run, ends);
+    if let Some(end) = ends.iter().find(|end| matches!(end.settlement.end, End::Cancel { .. })) {
+        complete::mark_done(run, ends);
+        cancel::by_stage(work, run, end);
+    } else if ends.iter().any(|end| matches!(end.settlement.end, End::Fail(_))) {
+        complete::checkpoint(work, run, ends, true);
+        fail::fail(tx, work, run, ends).await?;
+    } else {
+        complete::checkpoint(work, run, ends, false);
+    }
+    Ok(())
+}
+
+async fn apply_effects(tx: &mut OrgTx<'_>, run: &LockedRun, ends: &[Landed<'_>]) -> Result<(), DatabaseError> {
+    for end in ends {
+        // A guard's cancel is not carried out in a failed run: a redrive asks it again.
+        let carried_out = match end.settlement.end {
+            End::Ok(_) | End::Skip { .. } => true,
+            End::Cancel { .. } => run.status != RunStatus::Failed,
+            _ => false,
+        };
+        if let (true, Some(effects)) = (carried_out, &end.settlement.effects) {
+            effects.apply(tx).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Work {
+    fn new(options: SettleOptions) -> Self {
+        Self {
+            options,
+            stream: Vec::new(),
+            wide: Vec::new(),
+            successors: Vec::new(),
+            progress: Vec::new(),
+            ended: Vec::new(),
+            wakes: Wakes::default(),
+        }
+    }
+
+    /// Adds lifecycle events of a run under a major of their own.
+    pub(super) fn lifecycle(&mut self, run: &mut LockedRun, events: Vec<(&'static str, serde_json::Value)>) {
+        if events.is_empty() {
+            return;
+        }
+        run.major += 1;
+        for (minor, (event, data)) in (0..).zip(events) {
+            self.stream.push(StreamEvent::new(run.id, run.org_id, seq(run.major, minor), event, data));
+        }
+        self.wakes.stream(run.id);
+    }
+
+    /// Writes all that the ends of the runs asked for, set by set.
+    async fn write(&mut self, tx: &mut Tx) -> Result<Vec<(usize, ClaimedStep)>, DatabaseError> {
+        complete::write_progress(tx.connection(), &self.progress).await?;
+        let next = complete::write_successors(tx.connection(), &self.options, &self.successors).await?;
+        journal::write_stream(tx.connection(), &self.stream).await?;
+        journal::write_wide(tx.connection(), &self.wide).await?;
+        finish::finish(tx, &self.ended, &mut self.wakes).await?;
+        Ok(next)
+    }
+}
+
+async fn lock_session(tx: &mut Tx, session: SessionId) -> Result<(), DatabaseError> {
+    sqlx::query!("SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE", session.uuid())
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(())
+}
+
+/// Locks the runs' rows, in a statement of its own and in the order of their ids: what is decided is decided on
+/// rows that nobody else can change, not on a snapshot older than the lock.
+async fn lock_runs(tx: &mut Tx, bundles: &[Bundle], wait: bool) -> Result<HashMap<RunId, LockedRun>, DatabaseError> {
+    let ids: Vec<_> = bundles.iter().map(|bundle| bundle.run.uuid()).collect();
+    macro_rules! lock {
+        ($how:literal) => {
+            sqlx::query_as!(
+                RunRow,
+                r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
+                     user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major
+                   FROM pipeline_runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE "#
+                    + $how,
+                &ids
+            )
+            .fetch_all(tx.connection())
+            .await?
+        };
+    }
+    let rows = if wait { lock!("") } else { lock!("SKIP LOCKED") };
+    rows.into_iter().map(|row| Ok((row.id, row.locked()?))).collect()
+}
+
+struct RunRow {
+    id: RunId,
+    org_id: OrgId,
+    session_id: Option<SessionId>,
+    user_id: Option<UserId>,
+    request_id: Option<String>,
+    turn: Option<i32>,
+    status: String,
+    done: i64,
+    made: i64,
+    generation: i32,
+    stream_major: i32,
+}
+
+impl RunRow {
+    fn locked(self) -> Result<LockedRun, DatabaseError> {
+        Ok(LockedRun {
+            id: self.id,
+            org_id: self.org_id,
+            session_id: self.session_id,
+            user_id: self.user_id,
+            request_id: self.request_id,
+            turn: self.turn,
+            status: RunStatus::parse(&self.status)?,
+            done: self.done.cast_unsigned(),
+            made: self.made.cast_unsigned(),
+            generation: self.generation,
+            major: self.stream_major,
+        })
+    }
+}
+
+/// Locks one run's row, waiting: for the single transactions of an api or an operator.
+pub(super) async fn lock_run(tx: &mut Tx, run: RunId) -> Result<Option<LockedRun>, DatabaseError> {
+    let row = sqlx::query_as!(
+        RunRow,
+        r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
+             user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major
+           FROM pipeline_runs WHERE id = $1 FOR NO KEY UPDATE"#,
+        run.uuid(),
+    )
+    .fetch_optional(tx.connection())
+    .await?;
+    row.map(RunRow::locked).transpose()
+}
+
+impl Item {
+    fn settled(self, results: &mut Results) -> (usize, Settled) {
+        let mut settlement = self.settlement;
+        let settled = match results.remove(&self.index) {
+            Some(Found::Landed(next)) => Settled::Landed { next },
+            Some(Found::LandedBefore) => Settled::LandedBefore { hand_over: settlement.hand_over },
+            Some(Found::Fenced) => Settled::Fenced,
+            Some(Found::Locked) | None => {
+                settlement.skipped = settlement.skipped.saturating_add(1);
+                Settled::Later(Box::new(settlement))
+            }
+        };
+        (self.index, settled)
+    }
+
+    fn failed(self, error: &Arc<DatabaseError>) -> (usize, Settled) {
+        (self.index, Settled::Failed(Box::new(self.settlement), Arc::clone(error)))
+    }
+}
