@@ -5,9 +5,8 @@ mod jwks;
 mod permission;
 mod token;
 
-pub use caller::{Caller, Grant, May};
-pub use caller::{AnyRunUse, ChatUse, SignedIn};
 pub(crate) use caller::SignIns;
+pub(crate) use caller::{AnyRunUse, ChatUse, SignedIn};
+pub(crate) use caller::{Caller, May};
 pub(crate) use jwks::Jwks;
-pub use permission::Permission;
 pub(crate) use token::Verifier;

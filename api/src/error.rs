@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 /// A fault of one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Where: a JSON pointer into the body, or `/` and the name of a query parameter.
     pub pointer: String,
     /// Which rule.
@@ -25,14 +25,14 @@ pub struct Fault {
 impl Fault {
     /// A fault at a pointer.
     #[must_use]
-    pub fn new(pointer: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(pointer: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, message: message.into() }
     }
 }
 
 /// The body of an error.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct ProblemBody {
+pub(crate) struct ProblemBody {
     /// A URL that names the code.
     #[serde(rename = "type")]
     pub kind: String,
@@ -64,7 +64,7 @@ pub struct ProblemBody {
 
 /// An error on its way out.
 #[derive(Debug, Clone)]
-pub struct Problem {
+pub(crate) struct Problem {
     code: ErrorCode,
     message: String,
     retry_after: Option<u32>,
@@ -75,19 +75,19 @@ pub struct Problem {
 impl Problem {
     /// A problem with its code's own status.
     #[must_use]
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after: None, faults: Vec::new(), closes: false }
     }
 
     /// Something that can't be read: JSON, a UUID, a cursor, a header.
     #[must_use]
-    pub fn malformed(message: impl Into<String>) -> Self {
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::MalformedRequest, message)
     }
 
     /// Values that don't fit. The message tells the first.
     #[must_use]
-    pub fn invalid(faults: Vec<Fault>) -> Self {
+    pub(crate) fn invalid(faults: Vec<Fault>) -> Self {
         let message = faults.first().map_or_else(String::new, |fault| {
             let name = fault.pointer.trim_start_matches('/');
             if name.is_empty() { fault.message.clone() } else { format!("{name} {}", fault.message) }
@@ -97,27 +97,27 @@ impl Problem {
 
     /// When to come back, in seconds.
     #[must_use]
-    pub const fn retry_after(mut self, seconds: u32) -> Self {
+    pub(crate) const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
     /// What is left of the request can't be read: the connection is closed after the answer.
     #[must_use]
-    pub const fn closing(mut self) -> Self {
+    pub(crate) const fn closing(mut self) -> Self {
         self.closes = true;
         self
     }
 
     /// The code.
-    #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    #[cfg(test)]
+    pub(crate) const fn code(&self) -> ErrorCode {
         self.code
     }
 
     /// The body, for this request at this time.
     #[must_use]
-    pub fn body(&self, request_id: &str, at: DateTime<Utc>) -> ProblemBody {
+    pub(crate) fn body(&self, request_id: &str, at: DateTime<Utc>) -> ProblemBody {
         ProblemBody {
             kind: kind(self.code),
             title: self.code.title(),
@@ -166,7 +166,7 @@ impl From<DatabaseError> for Problem {
 
 /// The error of a run: the same members, and where it happened.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RunError {
+pub(crate) struct RunError {
     /// What every error has.
     #[serde(flatten)]
     pub problem: ProblemBody,
@@ -181,7 +181,7 @@ pub struct RunError {
 impl RunError {
     /// A failure, as the run's object shows it.
     #[must_use]
-    pub fn of(failure: Failure, request_id: Option<String>, at: DateTime<Utc>) -> Self {
+    pub(crate) fn of(failure: Failure, request_id: Option<String>, at: DateTime<Utc>) -> Self {
         Self {
             problem: ProblemBody {
                 kind: kind(failure.code),
@@ -210,13 +210,13 @@ fn kind(code: ErrorCode) -> String {
 
 /// RFC 3339, UTC, to the millisecond.
 #[must_use]
-pub fn timestamp(at: DateTime<Utc>) -> String {
+pub(crate) fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// The status of a code. Those that only a run can have get the one that is closest.
 #[must_use]
-pub const fn status(code: ErrorCode) -> StatusCode {
+pub(crate) const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::MalformedRequest => StatusCode::BAD_REQUEST,
         ErrorCode::TokenMissing | ErrorCode::TokenInvalid | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,

@@ -1,18 +1,18 @@
 //! What handlers are given, read and checked: our own extractors, since axum's answer in plain text. Each answers
 //! with a [`Problem`].
 
-pub mod body;
-pub mod fields;
-pub mod idempotency;
-pub mod path;
-pub mod query;
-pub mod strict;
+pub(crate) mod body;
+pub(crate) mod fields;
+pub(crate) mod idempotency;
+pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod strict;
 
-pub use body::{Body, NoBody, ReadBody};
-pub use fields::{Fields, Given};
-pub use idempotency::IdempotencyKey;
-pub use path::Id;
-pub use query::{Params, Query, ReadQuery};
+pub(crate) use body::{Body, NoBody, ReadBody};
+pub(crate) use fields::{Fields, Given};
+pub(crate) use idempotency::IdempotencyKey;
+pub(crate) use path::Id;
+pub(crate) use query::{Params, Query, ReadQuery};
 
 #[cfg(doc)]
 use crate::error::Problem;

@@ -15,7 +15,7 @@ use crate::extract::Params;
 
 /// A page of objects.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct List<T> {
+pub(crate) struct List<T> {
     object: &'static str,
     data: Vec<T>,
     has_more: bool,
@@ -26,7 +26,7 @@ pub struct List<T> {
 
 /// What every list takes.
 #[derive(Debug, Clone)]
-pub struct PageQuery {
+pub(crate) struct PageQuery {
     /// At most so many.
     pub limit: i64,
     /// Where the page before ended.
@@ -38,14 +38,14 @@ const MAX_LIMIT: i64 = 100;
 
 impl PageQuery {
     /// Takes `limit` and `cursor`.
-    pub fn read(params: &mut Params) -> Self {
+    pub(crate) fn read(params: &mut Params) -> Self {
         Self { limit: params.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT), cursor: params.text("cursor") }
     }
 }
 
 /// Which list a cursor belongs to.
 #[derive(Debug, Clone)]
-pub struct Scope {
+pub(crate) struct Scope {
     digest: Sha256,
 }
 
@@ -54,7 +54,7 @@ const TAG_BYTES: usize = 12;
 
 impl Scope {
     /// Of a list: its name, whom it is for, and its filters. The page's size is no part of it.
-    pub fn new(list: &str, org: OrgId, user: UserId, filters: &impl Serialize) -> Self {
+    pub(crate) fn new(list: &str, org: OrgId, user: UserId, filters: &impl Serialize) -> Self {
         let filters = serde_json::to_string(filters).unwrap_or_default();
         let mut digest = Sha256::new();
         for part in [DOMAIN, list.as_bytes(), org.uuid().as_bytes(), user.uuid().as_bytes(), filters.as_bytes()] {
@@ -77,7 +77,7 @@ impl Scope {
     ///
     /// # Errors
     /// 400 if it is another list's, or was tampered with.
-    pub fn read<P: DeserializeOwned>(&self, cursor: Option<&str>) -> Result<Option<P>, Problem> {
+    pub(crate) fn read<P: DeserializeOwned>(&self, cursor: Option<&str>) -> Result<Option<P>, Problem> {
         let Some(cursor) = cursor else { return Ok(None) };
         let position = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| {
             let (tag, position) = bytes.split_at_checked(TAG_BYTES)?;
@@ -87,7 +87,7 @@ impl Scope {
     }
 
     /// Makes a page of what was read with one row more than the limit.
-    pub fn page<R, T, P: Serialize>(
+    pub(crate) fn page<R, T, P: Serialize>(
         &self,
         mut rows: Vec<R>,
         limit: i64,

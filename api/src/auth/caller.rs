@@ -21,7 +21,7 @@ use crate::state::AppState;
 
 /// Who calls.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Who that is here.
     pub identity: Identity,
     /// The role in the organisation.
@@ -35,32 +35,32 @@ pub struct Caller {
 impl Caller {
     /// The organisation.
     #[must_use]
-    pub const fn org(&self) -> OrgId {
+    pub(crate) const fn org(&self) -> OrgId {
         self.identity.org_id
     }
 
     /// The person.
     #[must_use]
-    pub const fn user(&self) -> UserId {
+    pub(crate) const fn user(&self) -> UserId {
         self.identity.user_id
     }
 
     /// As one who looks at sessions.
     #[must_use]
-    pub fn viewer(&self) -> Viewer {
+    pub(crate) fn viewer(&self) -> Viewer {
         Viewer { user_id: self.user(), sees_all: self.permissions.contains(&Permission::PulsePayloads) }
     }
 }
 
 /// What a route asks of its caller.
-pub trait Grant: Send + Sync + 'static {
+pub(crate) trait Grant: Send + Sync + 'static {
     /// One of these is enough; none asked, none needed.
     const ANY_OF: &'static [Permission];
 }
 
 /// A valid token is enough.
 #[derive(Debug, Clone, Copy)]
-pub struct SignedIn;
+pub(crate) struct SignedIn;
 
 impl Grant for SignedIn {
     const ANY_OF: &'static [Permission] = &[];
@@ -68,7 +68,7 @@ impl Grant for SignedIn {
 
 /// May hold conversations.
 #[derive(Debug, Clone, Copy)]
-pub struct ChatUse;
+pub(crate) struct ChatUse;
 
 impl Grant for ChatUse {
     const ANY_OF: &'static [Permission] = &[Permission::ChatUse];
@@ -76,7 +76,7 @@ impl Grant for ChatUse {
 
 /// May submit or watch runs of some kind.
 #[derive(Debug, Clone, Copy)]
-pub struct AnyRunUse;
+pub(crate) struct AnyRunUse;
 
 impl Grant for AnyRunUse {
     const ANY_OF: &'static [Permission] =
@@ -85,7 +85,7 @@ impl Grant for AnyRunUse {
 
 /// A caller who may do what the route asks.
 #[derive(Debug, Clone)]
-pub struct May<G> {
+pub(crate) struct May<G> {
     /// Who calls.
     pub caller: Caller,
     grant: PhantomData<G>,
@@ -126,7 +126,9 @@ fn bearer(parts: &Parts) -> Result<&str, Problem> {
     };
     let token = value.to_str().ok().and_then(|text| text.split_once(' '));
     match (token, values.next()) {
-        (Some((scheme, token)), None) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => Ok(token.trim()),
+        (Some((scheme, token)), None) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
+            Ok(token.trim())
+        }
         _ => Err(Problem::new(ErrorCode::TokenInvalid, "the Authorization header is not one bearer token")),
     }
 }

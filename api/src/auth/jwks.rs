@@ -40,10 +40,13 @@ struct Key {
     e: Option<String>,
 }
 
+/// A key and its id, if it has one.
+type Identified = (Option<String>, Arc<DecodingKey>);
+
 #[derive(Clone, Default)]
 struct Known {
     /// Per URL, so that one issuer's outage doesn't take another's keys.
-    sets: HashMap<String, Vec<(Option<String>, Arc<DecodingKey>)>>,
+    sets: HashMap<String, Vec<Identified>>,
     fetched_at: Option<Instant>,
 }
 
@@ -137,7 +140,7 @@ impl Jwks {
         }
     }
 
-    async fn fetch_one(&self, url: &str) -> Result<Vec<(Option<String>, Arc<DecodingKey>)>, String> {
+    async fn fetch_one(&self, url: &str) -> Result<Vec<Identified>, String> {
         let mut response = self.http.get(url).send().await.map_err(|error| error.without_url().to_string())?;
         if !response.status().is_success() {
             return Err(format!("status {}", response.status().as_u16()));
@@ -155,7 +158,7 @@ impl Jwks {
     }
 }
 
-fn usable(key: Key) -> Option<(Option<String>, Arc<DecodingKey>)> {
+fn usable(key: Key) -> Option<Identified> {
     let fits = key.kty == "RSA"
         && key.usage.as_deref().is_none_or(|usage| usage == "sig")
         && key.alg.as_deref().is_none_or(|alg| alg == "RS256");

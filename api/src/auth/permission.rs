@@ -4,15 +4,15 @@ macro_rules! permissions {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// What a person may do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Permission { $($(#[$doc])* $variant,)+ }
+        pub(crate) enum Permission { $($(#[$doc])* $variant,)+ }
 
         impl Permission {
             /// All, in the order of the contract.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The name in tokens and in `/auth/me`.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
         }
@@ -72,7 +72,9 @@ fn of_role(role: &str) -> Vec<Permission> {
 /// The token's own list, as far as we know its names; the role's where the token has none.
 pub(super) fn permissions(named: Option<&[String]>, role: &str) -> Vec<Permission> {
     match named {
-        Some(names) => Permission::ALL.iter().copied().filter(|p| names.iter().any(|name| name == p.as_str())).collect(),
+        Some(names) => {
+            Permission::ALL.iter().copied().filter(|p| names.iter().any(|name| name == p.as_str())).collect()
+        }
         None => of_role(role),
     }
 }

@@ -67,7 +67,8 @@ impl Verifier {
         // `set_issuer` alone lets tokens through that have no `iss`.
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         let issuers = issuers.iter().map(|issuer| issuer.trim_end_matches('/'));
-        validation.iss = Some(issuers.flat_map(|issuer| [issuer.to_owned(), format!("{issuer}/")]).collect::<HashSet<_>>());
+        validation.iss =
+            Some(issuers.flat_map(|issuer| [issuer.to_owned(), format!("{issuer}/")]).collect::<HashSet<_>>());
         match audience {
             Some(audience) => {
                 validation.set_audience(&[audience]);
@@ -107,10 +108,11 @@ impl Verifier {
     /// # Errors
     /// 401, or 403 if it is for no organisation.
     pub(crate) fn verify(&self, token: &str, key: &DecodingKey) -> Result<Bearer, Problem> {
-        let raw = jsonwebtoken::decode::<RawClaims>(token, key, &self.validation).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => Problem::new(ErrorCode::TokenExpired, "the token has expired"),
-            _ => invalid("the token is not valid here"),
-        })?;
+        let raw =
+            jsonwebtoken::decode::<RawClaims>(token, key, &self.validation).map_err(|error| match error.kind() {
+                ErrorKind::ExpiredSignature => Problem::new(ErrorCode::TokenExpired, "the token has expired"),
+                _ => invalid("the token is not valid here"),
+            })?;
         read(raw.claims)
     }
 }
@@ -128,7 +130,8 @@ fn read(raw: RawClaims) -> Result<Bearer, Problem> {
         return Err(invalid("the token's claims can't be used"));
     }
     let text = |text: Option<String>| {
-        text.map(|text| text.chars().filter(|c| *c != '\0').take(MAX_TEXT_CHARS).collect::<String>()).filter(|text| !text.is_empty())
+        text.map(|text| text.chars().filter(|c| *c != '\0').take(MAX_TEXT_CHARS).collect::<String>())
+            .filter(|text| !text.is_empty())
     };
     let role = permission::role(raw.role.as_deref());
     let permissions = permission::permissions(raw.permissions.as_deref(), role);

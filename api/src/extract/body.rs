@@ -13,7 +13,7 @@ use crate::error::{Fault, Problem};
 use crate::state::AppState;
 
 /// What reads itself from the members of a body.
-pub trait ReadBody: Sized {
+pub(crate) trait ReadBody: Sized {
     /// The members that it knows.
     const KNOWN: &'static [&'static str];
 
@@ -23,7 +23,7 @@ pub trait ReadBody: Sized {
 
 /// A body of JSON.
 #[derive(Debug, Clone)]
-pub struct Body<T> {
+pub(crate) struct Body<T> {
     /// What it holds.
     pub content: T,
     /// Of its canonical form: the same for the same JSON, however it is written.
@@ -47,7 +47,7 @@ impl<T: ReadBody> FromRequest<AppState> for Body<T> {
 
 /// No body, or an empty object.
 #[derive(Debug, Clone, Copy)]
-pub struct NoBody;
+pub(crate) struct NoBody;
 
 impl FromRequest<AppState> for NoBody {
     type Rejection = Problem;
@@ -62,7 +62,10 @@ impl FromRequest<AppState> for NoBody {
         match strict::parse(&body)? {
             Value::Object(members) if members.is_empty() => Ok(Self),
             Value::Object(members) => {
-                let faults = members.keys().take(1).map(|name| Fault::new(format!("/{name}"), "unknown_field", "is not known here"));
+                let faults = members
+                    .keys()
+                    .take(1)
+                    .map(|name| Fault::new(format!("/{name}"), "unknown_field", "is not known here"));
                 Err(Problem::invalid(faults.collect()))
             }
             _ => Err(Problem::invalid(vec![Fault::new("", "wrong_type", "the body must be an object")])),
@@ -72,7 +75,8 @@ impl FromRequest<AppState> for NoBody {
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let refuse = |message: &str| Err(Problem::new(ErrorCode::UnsupportedMediaType, message));
-    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return refuse("the body must not be compressed");
     }
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
@@ -85,7 +89,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
     for part in parts {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        if name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8") {
+        if name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        {
             return refuse("the charset must be UTF-8");
         }
     }
@@ -94,8 +99,10 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 async fn read(request: Request, state: &AppState) -> Result<Bytes, Problem> {
     let limit = state.config.body_limit;
-    let too_large = || Problem::new(ErrorCode::PayloadTooLarge, format!("the body has more than {limit} bytes")).closing();
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let too_large =
+        || Problem::new(ErrorCode::PayloadTooLarge, format!("the body has more than {limit} bytes")).closing();
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
         return Err(too_large());
     }

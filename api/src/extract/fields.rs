@@ -10,7 +10,7 @@ use crate::error::{Fault, Problem};
 
 /// A member that may be left out, or be null.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Given<T> {
+pub(crate) enum Given<T> {
     /// Not there.
     Absent,
     /// `null`.
@@ -21,7 +21,7 @@ pub enum Given<T> {
 
 impl<T> Given<T> {
     /// The value; `None` if absent or null.
-    pub fn value(self) -> Option<T> {
+    pub(crate) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
             Self::Absent | Self::Null => None,
@@ -29,7 +29,7 @@ impl<T> Given<T> {
     }
 
     /// For a change: `None` leaves as it is, `Some(None)` clears.
-    pub fn change(self) -> Option<Option<T>> {
+    pub(crate) fn change(self) -> Option<Option<T>> {
         match self {
             Self::Absent => None,
             Self::Null => Some(None),
@@ -40,7 +40,7 @@ impl<T> Given<T> {
 
 /// Reads a body; what it returns counts only if [`Fields::finish`] finds no fault.
 #[derive(Debug)]
-pub struct Fields {
+pub(crate) struct Fields {
     members: Map<String, Value>,
     malformed: Option<Problem>,
     shape: Option<Fault>,
@@ -52,7 +52,7 @@ impl Fields {
     ///
     /// # Errors
     /// If it isn't an object.
-    pub fn new(body: Value, known: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn new(body: Value, known: &[&str]) -> Result<Self, Problem> {
         let Value::Object(members) = body else {
             return Err(Problem::invalid(vec![Fault::new("", "wrong_type", "the body must be an object")]));
         };
@@ -68,7 +68,7 @@ impl Fields {
     ///
     /// # Errors
     /// What was found.
-    pub fn finish(self) -> Result<(), Problem> {
+    pub(crate) fn finish(self) -> Result<(), Problem> {
         match (self.shape, self.malformed) {
             (Some(shape), _) => Err(Problem::invalid(vec![shape])),
             (None, Some(malformed)) => Err(malformed),
@@ -82,7 +82,7 @@ impl Fields {
     }
 
     /// Adds a fault of value.
-    pub fn fault(&mut self, name: &str, code: &'static str, message: impl Into<String>) {
+    pub(crate) fn fault(&mut self, name: &str, code: &'static str, message: impl Into<String>) {
         self.values.push(Fault::new(format!("/{name}"), code, message));
     }
 
@@ -101,7 +101,7 @@ impl Fields {
     }
 
     /// A member that must be there; a stand-in if it isn't, which the fault keeps from being used.
-    pub fn required<T: Default>(&mut self, name: &str, given: Given<T>) -> T {
+    pub(crate) fn required<T: Default>(&mut self, name: &str, given: Given<T>) -> T {
         given.value().unwrap_or_else(|| {
             self.misshapen(name, "required", "is required");
             T::default()
@@ -109,7 +109,7 @@ impl Fields {
     }
 
     /// A text of so many characters, not blank.
-    pub fn text(&mut self, name: &str, chars: RangeInclusive<usize>) -> Given<String> {
+    pub(crate) fn text(&mut self, name: &str, chars: RangeInclusive<usize>) -> Given<String> {
         let given = self.take(name, "a string", |value| match value {
             Value::String(text) => Some(text),
             _ => None,
@@ -128,7 +128,7 @@ impl Fields {
     }
 
     /// One of these words.
-    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Given<T> {
+    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Given<T> {
         let given = self.take(name, "a string", |value| value.as_str().map(str::to_owned));
         match given {
             Given::Absent => Given::Absent,
@@ -145,7 +145,7 @@ impl Fields {
     }
 
     /// A number.
-    pub fn number(&mut self, name: &str, range: RangeInclusive<f64>) -> Given<f64> {
+    pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<f64>) -> Given<f64> {
         let given = self.take(name, "a number", |value| value.as_f64());
         if let Given::Value(number) = &given
             && !range.contains(number)
@@ -156,7 +156,7 @@ impl Fields {
     }
 
     /// A whole number; `5.0` is one.
-    pub fn integer(&mut self, name: &str, range: RangeInclusive<u32>) -> Given<u32> {
+    pub(crate) fn integer(&mut self, name: &str, range: RangeInclusive<u32>) -> Given<u32> {
         let given = self.take(name, "an integer", |value| match value {
             Value::Number(number) if is_whole(&number) => Some(number),
             _ => None,
@@ -174,7 +174,7 @@ impl Fields {
     }
 
     /// An id.
-    pub fn id<T: From<Uuid>>(&mut self, name: &str) -> Given<T> {
+    pub(crate) fn id<T: From<Uuid>>(&mut self, name: &str) -> Given<T> {
         let given = self.take(name, "a string", |value| value.as_str().map(str::to_owned));
         match given {
             Given::Absent => Given::Absent,
@@ -190,7 +190,7 @@ impl Fields {
     }
 
     /// An object of the client's own, of at most so many bytes.
-    pub fn object(&mut self, name: &str, max_bytes: usize) -> Given<Map<String, Value>> {
+    pub(crate) fn object(&mut self, name: &str, max_bytes: usize) -> Given<Map<String, Value>> {
         let given = self.take(name, "an object", |value| match value {
             Value::Object(map) => Some(map),
             _ => None,
@@ -204,7 +204,7 @@ impl Fields {
     }
 
     /// Refuses null for a member that can't be cleared.
-    pub fn not_null<T>(&mut self, name: &str, given: Given<T>) -> Given<T> {
+    pub(crate) fn not_null<T>(&mut self, name: &str, given: Given<T>) -> Given<T> {
         if matches!(given, Given::Null) {
             self.misshapen(name, "wrong_type", "must not be null");
         }
@@ -255,7 +255,13 @@ mod tests {
         });
         assert_eq!(found, [("/n".to_owned(), "wrong_type")]);
         assert_eq!(faults(json!({"a/b": 1}), |_| {}), [("/a~1b".to_owned(), "unknown_field")]);
-        assert_eq!(faults(json!({"n": 1.5}), |fields| drop(fields.integer("n", 1..=10)))[0].1, "wrong_type");
+        assert_eq!(
+            faults(json!({"n": 1.5}), |fields| {
+                fields.integer("n", 1..=10);
+            })[0]
+                .1,
+            "wrong_type"
+        );
     }
 
     #[test]

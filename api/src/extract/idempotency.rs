@@ -14,7 +14,7 @@ const MAX_LENGTH: usize = 255;
 
 /// The key, if the client gave one, and the route that it was given to.
 #[derive(Debug, Clone)]
-pub struct IdempotencyKey {
+pub(crate) struct IdempotencyKey {
     key: Option<String>,
     route: String,
 }
@@ -31,7 +31,9 @@ impl FromRequestParts<AppState> for IdempotencyKey {
         }
         let is_sound = (1..=MAX_LENGTH).contains(&key.len()) && key.as_bytes().iter().all(|b| (0x20..0x7f).contains(b));
         let text = key.to_str().ok().filter(|text| is_sound && !text.trim().is_empty());
-        let key = text.ok_or_else(|| Problem::malformed(format!("an Idempotency-Key has 1 to {MAX_LENGTH} characters of ASCII")))?;
+        let key = text.ok_or_else(|| {
+            Problem::malformed(format!("an Idempotency-Key has 1 to {MAX_LENGTH} characters of ASCII"))
+        })?;
         Ok(Self { key: Some(key.to_owned()), route })
     }
 }
@@ -40,7 +42,7 @@ impl IdempotencyKey {
     /// With the body that it came with. The caller is part of what must be the same: nobody is given what another
     /// person of the organisation made.
     #[must_use]
-    pub fn with(self, user: UserId, body_sha256: &[u8; 32]) -> Option<KeyedRequest> {
+    pub(crate) fn with(self, user: UserId, body_sha256: &[u8; 32]) -> Option<KeyedRequest> {
         let body_sha256 = Sha256::new().chain_update(user.uuid()).chain_update(body_sha256).finalize().into();
         self.key.map(|key| KeyedRequest { key, route: self.route, body_sha256 })
     }

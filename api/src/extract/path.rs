@@ -9,7 +9,7 @@ use crate::state::AppState;
 
 /// The one id of a route.
 #[derive(Debug, Clone, Copy)]
-pub struct Id<T>(pub T);
+pub(crate) struct Id<T>(pub T);
 
 impl<T: From<Uuid>> FromRequestParts<AppState> for Id<T> {
     type Rejection = Problem;

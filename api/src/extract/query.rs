@@ -11,7 +11,7 @@ use crate::error::{Fault, Problem};
 use crate::state::AppState;
 
 /// What reads itself from query parameters.
-pub trait ReadQuery: Sized {
+pub(crate) trait ReadQuery: Sized {
     /// The parameters that it knows.
     const KNOWN: &'static [&'static str];
 
@@ -28,7 +28,7 @@ impl ReadQuery for () {
 
 /// The query of a request.
 #[derive(Debug, Clone)]
-pub struct Query<T>(pub T);
+pub(crate) struct Query<T>(pub T);
 
 impl<T: ReadQuery> FromRequestParts<AppState> for Query<T> {
     type Rejection = Problem;
@@ -43,7 +43,7 @@ impl<T: ReadQuery> FromRequestParts<AppState> for Query<T> {
 
 /// The parameters, taken one by one.
 #[derive(Debug)]
-pub struct Params {
+pub(crate) struct Params {
     given: BTreeMap<String, String>,
     malformed: Option<Problem>,
     faults: Vec<Fault>,
@@ -54,13 +54,14 @@ impl Params {
     ///
     /// # Errors
     /// If it isn't one, or has a parameter twice or an unknown one.
-    pub fn parse(query: &str, known: &[&str]) -> Result<Self, Problem> {
+    pub(crate) fn parse(query: &str, known: &[&str]) -> Result<Self, Problem> {
         let mut given = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decode(name)?, decode(value)?);
             let shown = name.replace('\0', "\u{fffd}");
-            let refuse = |code, message: &str| Err(Problem::invalid(vec![Fault::new(format!("/{shown}"), code, message)]));
+            let refuse =
+                |code, message: &str| Err(Problem::invalid(vec![Fault::new(format!("/{shown}"), code, message)]));
             if !known.contains(&name.as_str()) {
                 return refuse("unknown_parameter", "is not known here");
             }
@@ -78,7 +79,7 @@ impl Params {
     ///
     /// # Errors
     /// What was found.
-    pub fn finish(self) -> Result<(), Problem> {
+    pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.malformed {
             Some(malformed) => Err(malformed),
             None if self.faults.is_empty() => Ok(()),
@@ -87,17 +88,17 @@ impl Params {
     }
 
     /// Adds a fault.
-    pub fn fault(&mut self, name: &str, code: &'static str, message: impl Into<String>) {
+    pub(crate) fn fault(&mut self, name: &str, code: &'static str, message: impl Into<String>) {
         self.faults.push(Fault::new(format!("/{name}"), code, message));
     }
 
     /// A text as it is.
-    pub fn text(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         self.given.remove(name)
     }
 
     /// A whole number.
-    pub fn integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(crate) fn integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
         let text = self.given.remove(name)?;
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse().ok().filter(|number| is_number && range.contains(number));
@@ -108,12 +109,12 @@ impl Params {
     }
 
     /// `true` or `false`.
-    pub fn flag(&mut self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
         self.word(name, &[("true", true), ("false", false)])
     }
 
     /// One of these words.
-    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.given.remove(name)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
@@ -124,7 +125,7 @@ impl Params {
     }
 
     /// An id.
-    pub fn id<T: From<Uuid>>(&mut self, name: &str) -> Option<T> {
+    pub(crate) fn id<T: From<Uuid>>(&mut self, name: &str) -> Option<T> {
         let text = self.given.remove(name)?;
         let id = super::path::uuid(&text);
         if id.is_none() {
@@ -173,7 +174,17 @@ mod tests {
 
     #[test]
     fn numbers_are_bounded_and_plain() {
-        for (text, number) in [("1", Some(1)), ("100", Some(100)), ("0", None), ("101", None), ("-1", None), ("+1", None), ("1e1", None), ("", None), ("99999999999999999999", None)] {
+        for (text, number) in [
+            ("1", Some(1)),
+            ("100", Some(100)),
+            ("0", None),
+            ("101", None),
+            ("-1", None),
+            ("+1", None),
+            ("1e1", None),
+            ("", None),
+            ("99999999999999999999", None),
+        ] {
             let mut params = Params::parse(&format!("limit={}", text.replace('+', "%2B")), &["limit"]).unwrap();
             assert_eq!(params.integer("limit", 1..=100), number, "{text}");
             assert_eq!(params.finish().is_err(), number.is_none());

@@ -14,7 +14,7 @@ const MAX_DEPTH: usize = 128;
 ///
 /// # Errors
 /// 400 if it isn't JSON; 422 if it has a name twice, or U+0000 in a string.
-pub fn parse(body: &[u8]) -> Result<Value, Problem> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::malformed("the body is empty"));
     }
@@ -119,9 +119,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
-        while let Some(value) =
-            items.next_element_seed(Seed { pointer: format!("{}/{}", self.pointer, values.len()), fault: &mut *self.fault })?
-        {
+        while let Some(value) = items.next_element_seed(Seed {
+            pointer: format!("{}/{}", self.pointer, values.len()),
+            fault: &mut *self.fault,
+        })? {
             values.push(value);
         }
         Ok(values.into())
@@ -158,8 +159,20 @@ mod tests {
     fn what_is_no_json_is_malformed() {
         let deep = ["[".repeat(200), "]".repeat(200)].concat();
         for body in [
-            &b""[..], b"  \n", b"{", b"{} {}", b"{}x", b"\xef\xbb\xbf{}", b"{\"a\":\"\xff\"}", b"{\"a\":\"\x00\"}",
-            br#"{"a":"\ud800"}"#, b"{\"a\":NaN}", b"{\"a\":1e400}", b"{'a':1}", b"{\"a\":01}", deep.as_bytes(),
+            &b""[..],
+            b"  \n",
+            b"{",
+            b"{} {}",
+            b"{}x",
+            b"\xef\xbb\xbf{}",
+            b"{\"a\":\"\xff\"}",
+            b"{\"a\":\"\x00\"}",
+            br#"{"a":"\ud800"}"#,
+            b"{\"a\":NaN}",
+            b"{\"a\":1e400}",
+            b"{'a':1}",
+            b"{\"a\":01}",
+            deep.as_bytes(),
         ] {
             assert_eq!(refused(body).code(), ErrorCode::MalformedRequest, "{}", String::from_utf8_lossy(body));
         }
@@ -167,9 +180,7 @@ mod tests {
 
     #[test]
     fn a_name_twice_is_named_at_any_depth() {
-        for (body, pointer) in
-            [(r#"{"a":1,"a":2}"#, "/a"), (r#"{"m":{"x":[{"b/c":1,"b/c":1}]}}"#, "/m/x/0/b~1c")]
-        {
+        for (body, pointer) in [(r#"{"a":1,"a":2}"#, "/a"), (r#"{"m":{"x":[{"b/c":1,"b/c":1}]}}"#, "/m/x/0/b~1c")] {
             let problem = refused(body.as_bytes()).body("", chrono::DateTime::UNIX_EPOCH);
             assert_eq!((problem.code, problem.errors[0].pointer.as_str()), ("VALIDATION_FAILED", pointer));
         }
