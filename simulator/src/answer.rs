@@ -115,7 +115,10 @@ mod tests {
         longer.messages.push(message("assistant", "Like this."));
         longer.messages.push(message("user", "And then?"));
         let text = said(&longer);
-        assert!(FOLLOW_UPS.iter().any(|follow_up| follow_up.get(..10).is_some_and(|start| text.starts_with(start))), "{text}");
+        assert!(
+            FOLLOW_UPS.iter().any(|follow_up| follow_up.get(..10).is_some_and(|start| text.starts_with(start))),
+            "{text}"
+        );
     }
 
     #[test]
