@@ -1,5 +1,6 @@
 //! The commands, one noun a file.
 
+pub(crate) mod api;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod demo;

@@ -62,6 +62,8 @@ enum Command {
     Token(commands::token::Args),
     /// Hold a conversation in the terminal
     Chat(commands::chat::Args),
+    /// Serve HTTP
+    Api(commands::api::Args),
     /// Play the provider, and issue development tokens
     Simulator(commands::simulator::Args),
     /// Bring the schema up to date
@@ -104,6 +106,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => commands::dev::run(args, global, output).await,
         Command::Demo(args) => commands::demo::run(args, global, output).await,
         Command::Chat(args) => commands::chat::run(args, global, output).await,
+        Command::Api(args) => commands::api::run(args, global).await,
         Command::Token(args) => commands::token::run(&args, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,

@@ -5,6 +5,7 @@ mod children;
 mod model;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hellosales_core::database::migrate;
 use hellosales_core::{OrgId, Role as DatabaseRole};
@@ -33,8 +34,8 @@ pub(crate) struct Options {
     pub(crate) workers: u16,
     /// The first api's port, or the next free one.
     pub(crate) port: u16,
-    /// The workers' lease, as it was written.
-    pub(crate) lease: Option<String>,
+    /// The workers' lease.
+    pub(crate) lease: Option<Duration>,
     /// Who answers.
     pub(crate) model: Model,
     /// A database to use in place of a private one.

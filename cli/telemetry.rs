@@ -2,10 +2,11 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Writes logs from now on. `level` is a level or a filter as in `info,hellosales_worker=debug`.
-pub(crate) fn start(level: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(level.to_lowercase())
-        .map_err(|error| anyhow::anyhow!("LOG_LEVEL={level} is no filter: {error}"))?;
+use crate::config;
+
+/// Writes logs from now on, from `LOG_LEVEL` up: a level, or a filter as in `info,hellosales_worker=debug`.
+pub(crate) fn start() -> anyhow::Result<()> {
+    let level = config::optional("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -13,7 +14,36 @@ pub(crate) fn start(level: &str) -> anyhow::Result<()> {
         .with_span_list(false)
         .with_ansi(false)
         .with_writer(std::io::stderr)
-        .with_env_filter(filter)
+        .with_env_filter(filter(&level)?)
         .try_init()
         .map_err(|error| anyhow::anyhow!("logs can't be written: {error}"))
+}
+
+/// In any case, also that of others: `INFO`, `Warning`.
+fn filter(level: &str) -> anyhow::Result<EnvFilter> {
+    let level = level.to_lowercase();
+    let known = match level.as_str() {
+        "warning" => "warn",
+        "critical" | "fatal" => "error",
+        other => other,
+    };
+    EnvFilter::try_new(known).map_err(|error| {
+        let fix = "off, error, warn, info, debug, trace, or a filter as in info,hellosales_worker=debug";
+        anyhow::Error::from(error).context(config::wrong("LOG_LEVEL", fix))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_read_as_others_write_them_and_nonsense_is_refused() {
+        for (level, read) in
+            [("INFO", "info"), ("Warning", "warn"), ("info,hellosales_worker=debug", "hellosales_worker=debug,info")]
+        {
+            assert_eq!(filter(level).unwrap().to_string(), read);
+        }
+        assert!(filter("info,x=loud").is_err());
+    }
 }

@@ -5,6 +5,7 @@ mod timeline;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use hellosales_core::invariant::{self, Scope};
@@ -44,7 +45,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         apis: 1,
         workers: 2,
         port: 8080,
-        lease: Some("2s".to_owned()),
+        lease: Some(Duration::from_secs(2)),
         // The play needs a model that holds its breath on request.
         model: Model::Simulator,
         database_url: global.database_url.clone(),

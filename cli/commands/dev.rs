@@ -37,7 +37,7 @@ pub(crate) struct Args {
     data_dir: Option<PathBuf>,
     /// How long a worker may be silent before its steps go to another, e.g. 2s
     #[arg(long, value_name = "DURATION", value_parser = lease)]
-    lease: Option<String>,
+    lease: Option<Duration>,
     /// A server that speaks OpenAI's wire format, in place of the simulator
     #[arg(long, value_name = "URL")]
     llm_url: Option<String>,
@@ -103,13 +103,13 @@ async fn ready(stack: &Stack, json: bool, output: Output) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A duration, passed on as it was written.
-fn lease(text: &str) -> Result<String, String> {
+/// A lease that a worker takes.
+fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration::parse(text)?;
     if lease < Duration::from_millis(500) {
         return Err("a lease is at least 500ms".to_owned());
     }
-    Ok(text.to_owned())
+    Ok(lease)
 }
 
 #[cfg(test)]

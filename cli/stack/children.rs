@@ -48,12 +48,13 @@ pub(super) fn api(stack: &Stack, n: u16, port: u16) -> Spec {
 
 pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spec {
     let name = format!("worker-{n}");
-    let mut env = vec![("DATABASE_URL", stack.database_url.clone())];
+    // Who presses Ctrl-C doesn't wait for a model's whole answer; what runs is given back.
+    let mut env = vec![("DATABASE_URL", stack.database_url.clone()), ("WORKER_GRACE_MS", "3000".to_owned())];
     match &options.model {
         Model::Environment => {}
         Model::Simulator => {
             // An empty key is none: what the environment has is for others.
-            env.extend(config::KEYS.iter().map(|key| (*key, String::new())));
+            env.extend(config::PROVIDERS.iter().map(|key| (*key, String::new())));
             env.push(("LLM_BASE_URL", format!("{}/v1", stack.simulator_url)));
             env.push(("LLM_PROVIDER", "simulator".to_owned()));
         }
@@ -62,8 +63,8 @@ pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spe
             env.push(("LLM_MODEL", model.clone()));
         }
     }
-    if let Some(lease) = &options.lease {
-        env.push(("WORKER_LEASE", lease.clone()));
+    if let Some(lease) = options.lease {
+        env.push(("WORKER_LEASE_MS", lease.as_millis().to_string()));
     }
     Spec {
         role: Role::Worker,

@@ -37,7 +37,7 @@ impl Model {
             (None, Some(_)) => {
                 Err(Problem::new(Exit::Usage, "--llm-model needs --llm-url").fix("--llm-url URL").into())
             }
-            (None, None) if config::KEYS.iter().any(|key| config::optional(key).is_some()) => {
+            (None, None) if config::PROVIDERS.iter().any(|key| config::optional(key).is_some()) => {
                 output.say("model      the provider whose key is in the environment");
                 Ok(Self::Environment)
             }
