@@ -5,3 +5,4 @@ mod cli;
 mod harness;
 mod queue;
 mod schema;
+mod tidy;
