@@ -11,3 +11,4 @@ pub(crate) mod migrate;
 pub(crate) mod simulator;
 pub(crate) mod token;
 pub(crate) mod version;
+pub(crate) mod worker;

@@ -64,6 +64,8 @@ enum Command {
     Chat(commands::chat::Args),
     /// Serve HTTP
     Api(commands::api::Args),
+    /// Execute steps
+    Worker(commands::worker::Args),
     /// Play the provider, and issue development tokens
     Simulator(commands::simulator::Args),
     /// Bring the schema up to date
@@ -107,6 +109,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => commands::demo::run(args, global, output).await,
         Command::Chat(args) => commands::chat::run(args, global, output).await,
         Command::Api(args) => commands::api::run(args, global).await,
+        Command::Worker(args) => commands::worker::run(args, global).await,
         Command::Token(args) => commands::token::run(&args, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,

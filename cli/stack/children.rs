@@ -57,6 +57,8 @@ pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spe
             env.extend(config::PROVIDERS.iter().map(|key| (*key, String::new())));
             env.push(("LLM_BASE_URL", format!("{}/v1", stack.simulator_url)));
             env.push(("LLM_PROVIDER", "simulator".to_owned()));
+            // Any key will do there; none is refused, as a vendor would.
+            env.push(("LLM_API_KEY", "simulator".to_owned()));
         }
         Model::Server { url, model } => {
             env.push(("LLM_BASE_URL", url.clone()));
