@@ -204,12 +204,6 @@ impl Stack {
         Ok(org)
     }
 
-    /// Which of the workers a process is, from 1.
-    pub(crate) fn worker_number(&self, pid: u32) -> Option<usize> {
-        let is_it = |worker: &Child| worker.process().is_some_and(|process| process.pid == pid);
-        Some(self.workers.iter().position(is_it)? + 1)
-    }
-
     /// All that runs right now.
     pub(crate) fn processes(&self) -> Vec<ProcessLine> {
         let children = self.apis.iter().chain(&self.workers).chain(&self.simulator).chain(&self.postgres);

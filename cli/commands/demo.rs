@@ -69,8 +69,8 @@ async fn play(stack: &mut Stack, output: Output) -> anyhow::Result<()> {
     let org = stack.seed(&api, output).await?;
     let operator = database::open(&stack.database_url, DatabaseRole::Operator, "hellosales demo")?;
     let session = open_session(&api, org).await?;
-    let mut stage = Stage::new(api, operator, session, output)?;
-    stage.a_turn(stack).await?;
+    let stage = Stage::new(api, operator, session, stack, output)?;
+    stage.a_turn().await?;
     stage.a_killed_worker(stack).await?;
     stage.a_stopped_turn(stack).await?;
     stage.curtain().await;

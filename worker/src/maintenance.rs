@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(12);
 #[derive(Debug, Clone)]
 pub(crate) struct Maintenance {
     pub(crate) database: Database,
-    #[expect(dead_code, reason = "the door that closes calls is not there yet")]
     pub(crate) environment: Environment,
     pub(crate) worker: WorkerId,
     pub(crate) notifier: Notifier,

@@ -26,28 +26,37 @@ pub(super) struct Stage {
     operator: Database,
     session: Uuid,
     http: reqwest::Client,
+    /// The workers as they were at the beginning: one of them is killed.
+    workers: Vec<u32>,
     output: Output,
 }
 
 impl Stage {
-    pub(super) fn new(api: Api, operator: Database, session: Uuid, output: Output) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        api: Api,
+        operator: Database,
+        session: Uuid,
+        stack: &Stack,
+        output: Output,
+    ) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        Ok(Self { api, operator, session, http, output })
+        let workers = stack.workers.iter().filter_map(|worker| Some(worker.process()?.pid)).collect();
+        Ok(Self { api, operator, session, http, workers, output })
     }
 
     /// (1) A turn: its tokens as they stream, and its timeline.
-    pub(super) async fn a_turn(&mut self, stack: &Stack) -> anyhow::Result<()> {
+    pub(super) async fn a_turn(&self) -> anyhow::Result<()> {
         self.head("1  A turn, durable from HTTP to the last token");
         let (run, mut follow) = self.say("Write an opening for my first call with Ana.").await?;
         let end = self.listen(&mut follow).await?;
         ensure!(end.status == "completed", "the first turn ended {}{}", end.status, reason(&end));
-        self.show_timeline(run, stack).await?;
+        self.show_timeline(run).await?;
         self.sum_up(&end);
         Ok(())
     }
 
     /// (2) A turn whose worker is killed in mid-sentence.
-    pub(super) async fn a_killed_worker(&mut self, stack: &mut Stack) -> anyhow::Result<()> {
+    pub(super) async fn a_killed_worker(&self, stack: &mut Stack) -> anyhow::Result<()> {
         self.head("2  The worker is killed (SIGKILL) in mid-sentence");
         self.control(stack, &json!({"hold_after_tokens": MID_SENTENCE, "requests": 1})).await?;
         let (run, mut follow) =
@@ -56,7 +65,7 @@ impl Stage {
         let holder = record::holder(&self.operator, RunId::from(run)).await?;
         let holder = holder.context("nobody holds the step of the second turn")?;
         let pid = u32::try_from(holder.pid)?;
-        let name = worker_name(stack, Some(holder.pid));
+        let name = self.worker_name(Some(holder.pid));
         let worker = stack.workers.iter_mut().find(|worker| worker.process().is_some_and(|process| process.pid == pid));
         worker.context("the step's worker is none of ours")?.kill().await;
         self.note(
@@ -66,7 +75,7 @@ impl Stage {
         self.release(stack).await?;
         let end = self.listen(&mut follow).await?;
         ensure!(end.status == "completed", "the second turn ended {}{}", end.status, reason(&end));
-        self.show_timeline(run, stack).await?;
+        self.show_timeline(run).await?;
         let traces = record::traces(&self.operator, RunId::from(run)).await?;
         ensure!(traces.answers == 1, "{} answers are stored, and not one", traces.answers);
         ensure!(traces.calls == 2, "{} calls are in the ledger, and not two", traces.calls);
@@ -75,7 +84,7 @@ impl Stage {
     }
 
     /// (3) A turn stopped while it streams.
-    pub(super) async fn a_stopped_turn(&mut self, stack: &Stack) -> anyhow::Result<()> {
+    pub(super) async fn a_stopped_turn(&self, stack: &Stack) -> anyhow::Result<()> {
         self.head("3  A turn is stopped while it streams");
         self.control(stack, &json!({"token_delay_ms": 60, "requests": 1})).await?;
         let (run, mut follow) = self.say("Now write a long follow-up email, with every detail.").await?;
@@ -162,9 +171,9 @@ impl Stage {
         matches!(event, Event::Delta(_))
     }
 
-    async fn show_timeline(&self, run: Uuid, stack: &Stack) -> anyhow::Result<()> {
+    async fn show_timeline(&self, run: Uuid) -> anyhow::Result<()> {
         let attempts = record::attempts(&self.operator, RunId::from(run)).await?;
-        for line in picture(&attempts, |pid| worker_name(stack, pid), self.output) {
+        for line in picture(&attempts, |pid| self.worker_name(pid), self.output) {
             self.output.say(line);
         }
         Ok(())
@@ -182,6 +191,13 @@ impl Stage {
                 "   ✓ {provider}/{model}: first token {first} ms, {tokens} tokens, {total} ms in all, {cost} cents"
             ),
         );
+    }
+
+    /// `worker 2`, or its process if it is none of this stack's.
+    fn worker_name(&self, pid: Option<i32>) -> String {
+        let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else { return "?".to_owned() };
+        let number = self.workers.iter().position(|worker| *worker == pid);
+        number.map_or_else(|| format!("pid {pid}"), |number| format!("worker {}", number + 1))
     }
 
     fn head(&self, text: &str) {
@@ -218,10 +234,4 @@ impl Stage {
 
 fn reason(run: &Run) -> String {
     run.error.as_ref().map_or_else(String::new, |error| format!(": {}: {}", error.code, error.message))
-}
-
-/// `worker 2`, or its process if it is none of this stack's.
-fn worker_name(stack: &Stack, pid: Option<i32>) -> String {
-    let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else { return "?".to_owned() };
-    stack.worker_number(pid).map_or_else(|| format!("pid {pid}"), |n| format!("worker {n}"))
 }

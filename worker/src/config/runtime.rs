@@ -16,19 +16,11 @@ pub struct WorkerConfig {
     pub grace: Duration,
     /// `WORKER_LISTEN`: where it answers `/health`, `/ready` and `/metrics`.
     pub listen: Option<SocketAddr>,
-    /// `STAGE_TIMEOUT_MS`: how long an attempt of a stage may take whose graph says nothing.
-    pub stage_timeout_ms: i32,
 }
 
 impl Default for WorkerConfig {
     fn default() -> Self {
-        Self {
-            slots: 64,
-            lease: Duration::from_millis(15_000),
-            grace: Duration::from_millis(25_000),
-            listen: None,
-            stage_timeout_ms: 30_000,
-        }
+        Self { slots: 64, lease: Duration::from_millis(15_000), grace: Duration::from_millis(25_000), listen: None }
     }
 }
 
@@ -44,7 +36,6 @@ impl WorkerConfig {
             lease: Duration::from_millis(settings.number("WORKER_LEASE_MS", 15_000, 500..=600_000)?),
             grace: Duration::from_millis(settings.number("WORKER_GRACE_MS", 25_000, 0..=600_000)?),
             listen,
-            stage_timeout_ms: settings.number("STAGE_TIMEOUT_MS", 30_000, 100..=3_600_000)?,
         })
     }
 }
@@ -78,14 +69,12 @@ mod tests {
             ("WORKER_LEASE_MS", "2000"),
             ("WORKER_GRACE_MS", "100"),
             ("WORKER_LISTEN", ":9091"),
-            ("STAGE_TIMEOUT_MS", "5000"),
         ]);
         let expected = WorkerConfig {
             slots: 8,
             lease: Duration::from_secs(2),
             grace: Duration::from_millis(100),
             listen: Some(SocketAddr::from(([0, 0, 0, 0], 9091))),
-            stage_timeout_ms: 5_000,
         };
         assert_eq!(config, Ok(expected));
     }
@@ -98,7 +87,6 @@ mod tests {
             ("WORKER_LEASE_MS", "1"),
             ("WORKER_GRACE_MS", "-1"),
             ("WORKER_LISTEN", "9091"),
-            ("STAGE_TIMEOUT_MS", "1e9"),
         ] {
             assert_eq!(read(&[(name, value)]).map_err(|error| error.name), Err(name), "{value}");
         }

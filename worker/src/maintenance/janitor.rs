@@ -106,6 +106,7 @@ impl Maintenance {
             }
         }
         let _gone = janitor::prune_workers(&self.database).await?;
+        self.close_forgotten().await?;
         Ok(Pruned::All)
     }
 }

@@ -137,7 +137,7 @@ impl Assembly {
         let (settler, desk) = Settler::new(DeskParts {
             database: self.database.clone(),
             worker: self.id,
-            stage_timeout_ms: self.config.stage_timeout_ms,
+            stage_timeout_ms: environment.config.stage_timeout_ms,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
         });
