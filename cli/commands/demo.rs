@@ -3,7 +3,7 @@
 mod stage_play;
 mod timeline;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -103,18 +103,21 @@ async fn check(stack: &Stack, output: Output) -> anyhow::Result<()> {
     Err(Problem::new(Exit::Failed, format!("{rules} rules over {runs} runs: {broken} violations")).into())
 }
 
+/// Lines that work as they stand, from here.
 fn what_next(output: Output) -> String {
     let program = this_program();
-    let line = |command: &str, what: &str| format!("  {:<52} {what}", format!("{program} {command}"));
-    [
-        output.paint(Paint::Bold, "Next:"),
-        line("dev", "the same, and it stays: URL, token, curl"),
-        line("chat", "a conversation (in another terminal, while dev runs)"),
-        line("doctor --deep", "the checker again, on the live database"),
-        line("dev --llm-url URL --llm-model NAME", "a real model; scripts/local-model sets one up"),
-        line("--help", "the rest"),
-    ]
-    .join("\n")
+    let mut lines = vec![
+        (format!("{program} dev"), "the same, and it stays: URL, token, curl"),
+        (format!("{program} chat"), "while dev runs, in another terminal: a conversation"),
+        (format!("{program} doctor --deep"), "while dev runs: the checker again, on the live database"),
+    ];
+    if Path::new("scripts/local-model").exists() {
+        lines.push(("scripts/local-model".to_owned(), "a small real model here; prints the line that uses it"));
+    }
+    lines.push((format!("{program} --help"), "the rest"));
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+    let lines = lines.iter().map(|(line, what)| format!("\n  {line:width$}   {}", output.paint(Paint::Dim, what)));
+    format!("{}{}", output.paint(Paint::Bold, "Next:"), lines.collect::<String>())
 }
 
 /// How this program is called from here.
