@@ -3,6 +3,7 @@
 mod bench;
 mod cancel;
 mod concurrent;
+mod ends;
 mod fail;
 mod fan_in;
 mod fence;
