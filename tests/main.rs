@@ -9,6 +9,7 @@
 )]
 
 mod checker;
+mod cli;
 mod harness;
 mod proxy;
 mod queue;
