@@ -1,1 +1,22 @@
+//! The api of HelloSales: validates, authorises, enqueues, and answers at once. It never calls a provider.
+#![forbid(unsafe_code)]
 
+mod auth;
+mod clock;
+mod config;
+mod envelope;
+mod error;
+mod extract;
+mod follow;
+mod object;
+mod openapi;
+mod page;
+mod routes;
+mod server;
+mod sse;
+mod state;
+mod streams;
+mod turn;
+
+pub use config::{ApiConfig, ConfigError};
+pub use server::{Api, StartError};

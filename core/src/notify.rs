@@ -31,6 +31,13 @@ impl RunMap {
         }
     }
 
+    /// Adds all of another's.
+    pub fn merge(&mut self, other: Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine |= theirs;
+        }
+    }
+
     /// Whether a run may be in it.
     #[must_use]
     pub fn may_contain(&self, run: RunId) -> bool {

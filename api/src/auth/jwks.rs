@@ -1,0 +1,168 @@
+//! The issuers' public keys. One fetch at a time; an unknown key asks for a new one at most once a minute; in an
+//! outage of the issuer the keys at hand stay good.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use hellosales_core::ErrorCode;
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::error::Problem;
+
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_BYTES: usize = 256 * 1024;
+const MAX_KEYS: usize = 100;
+/// After this much time the keys are asked for again, so that a revoked one goes.
+const REFRESH_AFTER: Duration = Duration::from_secs(10 * 60);
+/// With keys at hand, an unknown one asks at most this often.
+const UNKNOWN_KEY_EVERY: Duration = Duration::from_secs(60);
+/// Without any, every request would ask: at most this often.
+const NO_KEYS_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Deserialize)]
+struct KeySet {
+    keys: Vec<Key>,
+}
+
+/// A key; what it isn't for us (no RSA, another use or algorithm) is left out.
+#[derive(Debug, Deserialize)]
+struct Key {
+    kty: String,
+    kid: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+/// A key and its id, if it has one.
+type Identified = (Option<String>, Arc<DecodingKey>);
+
+#[derive(Clone, Default)]
+struct Known {
+    /// Per URL, so that one issuer's outage doesn't take another's keys.
+    sets: HashMap<String, Vec<Identified>>,
+    fetched_at: Option<Instant>,
+}
+
+/// All keys of the configured sets.
+pub(crate) struct Jwks {
+    http: reqwest::Client,
+    urls: Vec<String>,
+    known: RwLock<Known>,
+    /// Held while fetching; when the last fetch began.
+    fetching: Mutex<Option<Instant>>,
+}
+
+impl Jwks {
+    /// Of these URLs; nothing is fetched yet.
+    ///
+    /// # Errors
+    /// If no HTTP client can be made.
+    pub(crate) fn new(urls: Vec<String>) -> Result<Self, reqwest::Error> {
+        let http =
+            reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { http, urls, known: RwLock::default(), fetching: Mutex::default() })
+    }
+
+    /// The key of this id; without an id, the only key there is.
+    ///
+    /// # Errors
+    /// 401 if there is no such key, 503 if there are no keys at all.
+    pub(crate) async fn key(self: &Arc<Self>, kid: Option<&str>) -> Result<Arc<DecodingKey>, Problem> {
+        if let Some(key) = self.find(kid) {
+            if self.age().is_none_or(|age| age > REFRESH_AFTER) {
+                let this = Arc::clone(self);
+                // Not awaited: the key at hand is good meanwhile.
+                drop(tokio::spawn(async move { this.fetch(UNKNOWN_KEY_EVERY).await }));
+            }
+            return Ok(key);
+        }
+        self.fetch(if self.is_ready() { UNKNOWN_KEY_EVERY } else { NO_KEYS_EVERY }).await;
+        match self.find(kid) {
+            Some(key) => Ok(key),
+            None if self.is_ready() => Err(Problem::new(ErrorCode::TokenInvalid, "the token's key is not known here")),
+            None => Err(Problem::new(ErrorCode::NotReady, "the issuer's keys can't be had").retry_after(2)),
+        }
+    }
+
+    /// Whether there are keys; asks for them if there are none.
+    pub(crate) async fn check(&self) -> bool {
+        if !self.is_ready() {
+            self.fetch(NO_KEYS_EVERY).await;
+        }
+        self.is_ready()
+    }
+
+    fn known(&self) -> Known {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.known().fetched_at.is_some()
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.known().fetched_at.map(|at| at.elapsed())
+    }
+
+    fn find(&self, kid: Option<&str>) -> Option<Arc<DecodingKey>> {
+        let known = self.known();
+        let mut keys = known.sets.into_values().flatten();
+        match kid {
+            Some(kid) => keys.find(|(id, _)| id.as_deref() == Some(kid)).map(|(_, key)| key),
+            None => keys.next().filter(|_| keys.next().is_none()).map(|(_, key)| key),
+        }
+    }
+
+    /// Fetches all sets, unless that was begun less than `every` ago. Who comes while another fetches waits for
+    /// that fetch, and then finds that it was just begun.
+    async fn fetch(&self, every: Duration) {
+        let mut begun = self.fetching.lock().await;
+        if begun.is_some_and(|at| at.elapsed() < every) {
+            return;
+        }
+        *begun = Some(Instant::now());
+        for url in &self.urls {
+            match self.fetch_one(url).await {
+                Ok(keys) => {
+                    let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                    known.sets.insert(url.clone(), keys);
+                    known.fetched_at = Some(Instant::now());
+                }
+                Err(error) => tracing::warn!(url, error = %error, "the issuer's keys could not be fetched"),
+            }
+        }
+    }
+
+    async fn fetch_one(&self, url: &str) -> Result<Vec<Identified>, String> {
+        let mut response = self.http.get(url).send().await.map_err(|error| error.without_url().to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("status {}", response.status().as_u16()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| error.without_url().to_string())? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_BYTES {
+                return Err("the key set is too large".to_owned());
+            }
+        }
+        let set: KeySet = serde_json::from_slice(&body).map_err(|_| "not a key set".to_owned())?;
+        let keys: Vec<_> = set.keys.into_iter().take(MAX_KEYS).filter_map(usable).collect();
+        if keys.is_empty() { Err("no key for RS256 in it".to_owned()) } else { Ok(keys) }
+    }
+}
+
+fn usable(key: Key) -> Option<Identified> {
+    let fits = key.kty == "RSA"
+        && key.usage.as_deref().is_none_or(|usage| usage == "sig")
+        && key.alg.as_deref().is_none_or(|alg| alg == "RS256");
+    let (n, e) = (key.n?, key.e?);
+    let decoded = fits.then(|| DecodingKey::from_rsa_components(&n, &e).ok()).flatten()?;
+    Some((key.kid, Arc::new(decoded)))
+}

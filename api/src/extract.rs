@@ -1,0 +1,18 @@
+//! What handlers are given, read and checked: our own extractors, since axum's answer in plain text. Each answers
+//! with a [`Problem`].
+
+pub(crate) mod body;
+pub(crate) mod fields;
+pub(crate) mod idempotency;
+pub(crate) mod path;
+pub(crate) mod query;
+pub(crate) mod strict;
+
+pub(crate) use body::{Body, NoBody, ReadBody};
+pub(crate) use fields::{Fields, Given};
+pub(crate) use idempotency::IdempotencyKey;
+pub(crate) use path::Id;
+pub(crate) use query::{Params, Query, ReadQuery};
+
+#[cfg(doc)]
+use crate::error::Problem;

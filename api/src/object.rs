@@ -1,0 +1,24 @@
+//! The objects of the contract: what leaves, and nothing else does. One object has one shape, wherever it appears.
+
+mod interaction;
+mod run;
+mod session;
+
+pub(crate) use interaction::InteractionObject;
+pub(crate) use run::RunObject;
+pub(crate) use session::SessionObject;
+
+use hellosales_core::error::DatabaseError;
+use rust_decimal::Decimal;
+use serde::Serializer;
+
+/// Money: a JSON number of cents with up to six decimals.
+pub(crate) fn cents<S: Serializer>(cents: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    let number: f64 = cents.normalize().to_string().parse().map_err(serde::ser::Error::custom)?;
+    serializer.serialize_f64(number)
+}
+
+/// A failure as it was stored.
+pub(crate) fn failure(stored: serde_json::Value) -> Result<hellosales_core::Failure, DatabaseError> {
+    Ok(serde_json::from_value(stored)?)
+}
