@@ -2,6 +2,7 @@
 //! step when it is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hellosales_core::content::client::{self, Client};
 use hellosales_core::content::company_profile::{self, CompanyProfile};
@@ -9,7 +10,7 @@ use hellosales_core::content::product::{self, Product};
 use hellosales_core::queue::claim::{self, ClaimRequest};
 use hellosales_core::queue::settle::{self, SettleOptions, Settled};
 use hellosales_core::queue::turn::{self, NewTurn};
-use hellosales_core::queue::{ClaimedStep, Effects, End, Settlement, StreamTail, lease};
+use hellosales_core::queue::{ClaimedStep, Effects, End, Settlement, lease};
 use hellosales_core::run::QualityMode;
 use hellosales_core::{ClientId, Database, LeaseToken, OrgId, ProductId, Role, RunId, SessionId, UserId, WorkerId};
 use hellosales_simulator::{Simulator, SimulatorConfig};
@@ -20,13 +21,20 @@ use hellosales_worker::leases::Contact;
 use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
 use hellosales_worker::registry::{CheckedRegistry, Executed, Work};
-use hellosales_worker::stream::{Position, StreamHandle};
+use hellosales_worker::stream::{OpenStream, Streams};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::check;
 use crate::harness::database::{Owner, TestDatabase};
+
+impl Job {
+    /// What the step's readers have, or will have.
+    pub(super) fn text(&self) -> String {
+        self.stream.as_ref().map(|stream| stream.handle().text()).unwrap_or_default()
+    }
+}
 
 /// What a test stands at.
 pub(super) struct Bench<'a> {
@@ -47,7 +55,7 @@ pub(super) struct Bench<'a> {
 /// A step at work.
 pub(super) struct Job {
     pub step: ClaimedStep,
-    pub stream: StreamHandle,
+    pub stream: Option<OpenStream>,
     pub cancelled: CancellationToken,
 }
 
@@ -209,11 +217,17 @@ impl Bench<'_> {
     pub(super) async fn take(&self, kind: &str) -> Job {
         let steps = self.claim([kind.to_owned()].into()).await;
         let step = steps.into_iter().next().unwrap_or_else(|| panic!("{kind} is not to be had"));
-        Job {
-            step,
-            stream: StreamHandle::new(Position { major: 1, last_minor: 0 }),
-            cancelled: CancellationToken::new(),
-        }
+        self.job(step).await
+    }
+
+    /// Opens the step's stream, if it has one. Nobody flushes it: its settlement writes it whole.
+    async fn job(&self, step: ClaimedStep) -> Job {
+        let stream = if step.shape().streams && step.run().stream {
+            Some(Streams::new(self.worker.clone()).open(&step).await.expect("the step is ours"))
+        } else {
+            None
+        };
+        Job { step, stream, cancelled: CancellationToken::new() }
     }
 
     async fn claim(&self, kinds: Arc<[String]>) -> Vec<ClaimedStep> {
@@ -225,13 +239,12 @@ impl Bench<'_> {
     /// Executes a step; nothing is settled.
     pub(super) async fn execute(&self, job: &Job) -> Executed {
         let stage = self.registry.of(&job.step).expect("code");
-        let streams = job.step.shape().streams;
         let work = Work {
             step: &job.step,
             cancelled: job.cancelled.clone(),
             contact: Contact::always(),
             environment: self.environment.clone(),
-            stream: streams.then(|| job.stream.clone()),
+            stream: job.stream.as_ref().map(OpenStream::handle),
         };
         stage.execute(work).await
     }
@@ -239,9 +252,10 @@ impl Bench<'_> {
     /// Settles what came of a step; it must land.
     pub(super) async fn settle(&self, job: Job, executed: Executed) -> Option<Arc<dyn Effects>> {
         let Executed::Ended { end, effects } = executed else { panic!("the stage found itself lost") };
-        // Nobody flushes here: the settlement finds nothing of the attempt in the stream, and writes it whole.
-        let streamed = job.step.shape().streams && matches!(end, End::Ok(_));
-        let tail = streamed.then(|| StreamTail { major: 1, last_minor: 999_999, text: job.stream.text() });
+        let tail = match (&end, &job.stream) {
+            (End::Ok(_), Some(stream)) => Some(stream.finish(Duration::ZERO).await),
+            _ => None,
+        };
         let mut settlement = Settlement::new(job.step, end);
         if let Some(tail) = tail {
             settlement = settlement.with_stream(tail);
@@ -258,21 +272,17 @@ impl Bench<'_> {
     /// Takes a step of this stage, executes and settles it; what its readers got.
     pub(super) async fn step(&self, kind: &str) -> String {
         let job = self.take(kind).await;
-        let stream = job.stream.clone();
         let executed = self.execute(&job).await;
+        let text = job.text();
         self.settle(job, executed).await;
-        stream.text()
+        text
     }
 
     /// Takes any step that is to be had until there is none.
     pub(super) async fn drain(&self) {
         let kinds: Arc<[String]> = self.registry.shapes().kinds().into();
         while let Some(step) = self.claim(Arc::clone(&kinds)).await.pop() {
-            let job = Job {
-                step,
-                stream: StreamHandle::new(Position { major: 1, last_minor: 0 }),
-                cancelled: CancellationToken::new(),
-            };
+            let job = self.job(step).await;
             let executed = self.execute(&job).await;
             self.settle(job, executed).await;
         }

@@ -100,8 +100,8 @@ async fn an_aborted_stage_ends_its_call_at_the_provider_and_in_the_ledger() {
         {
             let mut working = Box::pin(bench.execute(&job));
             let spoke = async {
-                while job.stream.text().is_empty() {
-                    tokio::time::sleep(Duration::from_millis(2)).await;
+                while job.text().is_empty() {
+                    tokio::task::yield_now().await;
                 }
             };
             tokio::select! {
@@ -123,8 +123,8 @@ async fn rule_07_a_cancelled_stage_stops_at_once_and_its_call_is_closed() {
         bench.control(json!({"hold_after_tokens": 4})).await;
         let job = at_the_model(bench).await;
         let cancel = async {
-            while job.stream.text().is_empty() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+            while job.text().is_empty() {
+                tokio::task::yield_now().await;
             }
             job.cancelled.cancel();
         };
@@ -140,7 +140,7 @@ async fn rule_07_a_cancelled_stage_stops_at_once_and_its_call_is_closed() {
 async fn hung_up(bench: &Bench<'_>) {
     let gone = async {
         while bench.asked().await[0]["end"] != "hung_up" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(1), gone).await.expect("the provider's stream ends within a second");
