@@ -8,7 +8,9 @@
     reason = "a test that can't go on has failed, and says so"
 )]
 
+mod chat;
 mod checker;
+mod cli;
 mod harness;
 mod proxy;
 mod queue;

@@ -1,5 +1,6 @@
 //! The way to PostgreSQL: pools by role, and transactions that can't be left open by accident.
 
+pub mod health;
 pub mod migrate;
 mod tx;
 
