@@ -75,6 +75,7 @@ impl TestApp<'_> {
         let lookup = |name: &str| match name {
             "LLM_BASE_URL" => Some(base.clone()),
             "LLM_PROVIDER" => Some("simulator".to_owned()),
+            "LLM_API_KEY" => Some("any".to_owned()),
             _ => None,
         };
         let environment = Environment {
