@@ -13,3 +13,4 @@ mod reap;
 mod rows;
 mod turns;
 mod wakes;
+mod worker;

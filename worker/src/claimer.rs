@@ -20,6 +20,8 @@ use crate::slots::{Ask, Slots};
 const POLL: Duration = Duration::from_secs(1);
 /// And when no wake-ups arrive.
 const DEAF_POLL: Duration = Duration::from_millis(250);
+/// And while there is no lease to claim under.
+const APART_POLL: Duration = Duration::from_millis(50);
 /// Virtual time is moved at most this often.
 const ADVANCE: Duration = Duration::from_millis(100);
 /// A claim that takes longer has no answer.
@@ -52,6 +54,8 @@ enum Rest {
     Empty,
     /// There may be more than was asked for: so does a slot that becomes free.
     Full,
+    /// The lease is not held.
+    Apart,
 }
 
 /// What was claimed and not yet told to the lanes' virtual time.
@@ -78,7 +82,7 @@ impl Claimer {
 
     async fn once(&mut self) -> Rest {
         if !self.contact.is_held() {
-            return Rest::Empty;
+            return Rest::Apart;
         }
         let Some(mut reserved) = self.slots.reserve() else { return Rest::Full };
         let ask = reserved.ask();
@@ -125,7 +129,11 @@ impl Claimer {
     }
 
     async fn rest(&mut self, rest: Rest) {
-        let poll = if self.listener.is_listening() { POLL } else { DEAF_POLL };
+        let poll = match rest {
+            Rest::Apart => APART_POLL,
+            _ if self.listener.is_listening() => POLL,
+            _ => DEAF_POLL,
+        };
         let until = Instant::now() + poll;
         loop {
             let advance = self.clock.due();

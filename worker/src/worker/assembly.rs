@@ -47,6 +47,7 @@ pub(super) struct Assembly {
     /// Told to look at what is still this worker's.
     look: Arc<Notify>,
     signals: Signals,
+    environment: Environment,
     /// Jobs.
     floor: Floor,
     /// Duties: they go on until the last job has ended.
@@ -75,16 +76,17 @@ impl Assembly {
             None => None,
         };
         let address = port.as_ref().and_then(|port| port.local_addr().ok());
-        let assembly = Self::new(config, environment.database.clone());
+        let assembly = Self::new(config, environment);
         if let Some(port) = port {
             assembly.duties.detach(assembly.health().serve(port));
         }
         let handle = assembly.handle(address);
-        assembly.begin(registry, environment);
+        assembly.begin(registry);
         Ok(handle)
     }
 
-    fn new(config: WorkerConfig, database: Database) -> Self {
+    fn new(config: WorkerConfig, environment: Environment) -> Self {
+        let database = environment.database.clone();
         let kill = CancellationToken::new();
         let tracker = TaskTracker::new();
         Self {
@@ -107,6 +109,7 @@ impl Assembly {
                 ended: CancellationToken::new(),
             },
             database,
+            environment,
         }
     }
 
@@ -130,21 +133,21 @@ impl Assembly {
     }
 
     /// Starts every task.
-    fn begin(self, registry: CheckedRegistry, environment: Environment) {
+    fn begin(self, registry: CheckedRegistry) {
         tracing::info!(worker_id = %self.id, slots = self.config.slots, lease_ms = self.beat().lease_ms, "worker started");
         let shapes = registry.shapes();
         let kinds: Arc<[String]> = shapes.kinds().into();
         let (settler, desk) = Settler::new(DeskParts {
             database: self.database.clone(),
             worker: self.id,
-            stage_timeout_ms: environment.config.stage_timeout_ms,
+            stage_timeout_ms: self.environment.config.stage_timeout_ms,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
         });
         let ring = Ring {
             worker: self.id,
             registry,
-            environment: environment.clone(),
+            environment: self.environment.clone(),
             streams: self.streams.clone(),
             contact: self.contact.clone(),
             give_back: self.signals.give_back.clone(),
@@ -169,11 +172,11 @@ impl Assembly {
             clock: Clock::default(),
         };
         self.duties.detach(desk.run());
-        self.start_duties(environment);
+        self.start_duties();
         self.supervise(claimer, claims, runner);
     }
 
-    fn start_duties(&self, environment: Environment) {
+    fn start_duties(&self) {
         let (database, notifier) = (self.database.clone(), self.notifier.clone());
         let heart = Heart {
             database: database.clone(),
@@ -189,7 +192,7 @@ impl Assembly {
             look: Arc::clone(&self.look),
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
-        let maintenance = Maintenance::new(environment, self.id, notifier, self.config.lease);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
@@ -241,14 +244,24 @@ impl Assembly {
         }
         if kill.is_cancelled() {
             all_ended.await;
-        } else if let Ok(Err(error)) = timeout(SETTLE_PATIENCE, lease::leave(self.database.fast(), self.id)).await {
-            tracing::debug!(worker_id = %self.id, %error, "the worker's row stays until it is pruned");
+        } else {
+            self.leave().await;
         }
         self.duties.kill.cancel();
         self.duties.tracker.close();
         self.duties.tracker.wait().await;
         tracing::info!(worker_id = %self.id, "worker stopped");
         ended.cancel();
+    }
+
+    /// Nothing runs any more: the last calls are closed, and the lease ends.
+    async fn leave(&self) {
+        if timeout(SETTLE_PATIENCE, self.environment.llm.drain()).await.is_err() {
+            tracing::warn!(worker_id = %self.id, "worker goes with calls open in the ledger: they will be closed");
+        }
+        if let Ok(Err(error)) = timeout(SETTLE_PATIENCE, lease::leave(self.database.fast(), self.id)).await {
+            tracing::debug!(worker_id = %self.id, %error, "the worker's row stays until it is pruned");
+        }
     }
 
     fn beat(&self) -> Beat {
