@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Process, Ready, Spec, State};
+use super::{Process, Spec, State};
 use crate::output::{Output, Paint};
 use crate::port;
 
@@ -85,11 +85,13 @@ impl Keeper {
     }
 
     async fn live(&mut self) -> anyhow::Result<Life> {
+        // What still answers may be left over from a life before: its child stops it first.
+        let before = self.real_pid();
         let mut running = self.spawn()?;
         // Held here, since `wait` would close it.
         let stdin = running.stdin.take();
         let child_pid = running.id().unwrap_or_default();
-        let serving = serving(self.spec.ready.clone(), self.spec.port);
+        let serving = self.serving(before);
         tokio::select! {
             status = running.wait() => return Ok(Life::Died(died(child_pid, status?))),
             served = timeout(READY_WITHIN, serving) => if served.is_err() {
@@ -99,7 +101,7 @@ impl Keeper {
             () = self.stop.cancelled() => return end(running, stdin).await,
             () = self.kill.cancelled() => return kill(running).await,
         }
-        let pid = self.spec.pid_file.as_deref().and_then(first_line).unwrap_or(child_pid);
+        let pid = self.real_pid().unwrap_or(child_pid);
         if self.has_served {
             self.output.say(format!("  {} is back (pid {pid})", self.spec.name));
         }
@@ -124,18 +126,24 @@ impl Keeper {
         command.spawn().with_context(|| format!("{} can't be started", self.spec.name))
     }
 
+    /// The process that matters, if it isn't the child itself.
+    fn real_pid(&self) -> Option<u32> {
+        self.spec.pid_file.as_deref().and_then(first_line)
+    }
+
+    async fn serving(&self, before: Option<u32>) {
+        let is_new = || self.spec.pid_file.is_none() || self.real_pid().is_some_and(|pid| Some(pid) != before);
+        while !(is_new() && (self.spec.ready)(self.spec.port).await) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Why a child never served, with the end of its log.
     fn why(&self, died: &str) -> String {
         let log = std::fs::read_to_string(&self.spec.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.iter().skip(lines.len().saturating_sub(5)).map(|line| format!("\n    {line}"));
         format!("{} {died}. The end of {}:{}", self.spec.name, self.spec.log.display(), last.collect::<String>())
-    }
-}
-
-async fn serving(ready: Ready, port: u16) {
-    while !ready(port).await {
-        sleep(Duration::from_millis(50)).await;
     }
 }
 
