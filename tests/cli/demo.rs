@@ -8,7 +8,12 @@ async fn the_demo_plays_to_its_end_and_leaves_nothing_running() {
     let demo = run(&["demo", "--data-dir", folder.text()]).await;
     let said = said(&demo);
     assert_eq!(demo.status.code(), Some(0), "{said}");
-    for shown in ["summary_enrich", "one answer stored, two calls in the ledger", "partial answer", "rules over 3 runs: all hold"] {
+    for shown in [
+        "summary_enrich",
+        "one answer stored, two calls in the ledger",
+        "partial answer",
+        "rules over 3 runs: all hold",
+    ] {
         assert!(said.contains(shown), "{shown}: {said}");
     }
     let everywhere = std::fs::read_dir("/proc").expect("processes").flatten();

@@ -202,7 +202,7 @@ impl Stage for D {
         _: &Outcome<String>,
     ) -> Result<(), DatabaseError> {
         let _run = cx.run.id;
-        hellosales_core::queue::Effects::apply(&crate::queue::bench::Product, tx).await
+        hellosales_core::queue::Effects::apply(&crate::queue::ends::Product, tx).await
     }
 }
 
