@@ -1,6 +1,6 @@
 //! The queue against core's own functions: no worker, so that each test decides what happens when.
 
-mod bench;
+pub(crate) mod bench;
 mod cancel;
 mod concurrent;
 mod fail;
