@@ -1,1 +1,121 @@
-fn main() {}
+//! `hellosales`: the one binary that people start.
+
+mod client;
+mod commands;
+mod config;
+mod data_dir;
+mod database;
+mod duration;
+mod output;
+mod port;
+mod private_postgres;
+mod problem;
+mod seed;
+mod shutdown;
+mod stack;
+mod supervisor;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::{Format, Output};
+
+/// A durable job-queue worker system on PostgreSQL for AI sales text.
+#[derive(Debug, Parser)]
+#[command(name = "hellosales", version, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// How data is shown
+    #[arg(short = 'o', long = "output", global = true, value_enum, default_value = "table")]
+    format: Format,
+    /// No colours
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// PostgreSQL to use [env: DATABASE_URL; else the one that `hellosales dev` holds here]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// The api to talk to [env: API_URL; else the one that `hellosales dev` holds here]
+    #[arg(long, global = true, value_name = "URL")]
+    api_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See it work in a minute: a conversation, a killed worker, a stopped turn, the checker
+    Demo(commands::demo::Args),
+    /// Start everything here and keep it running: PostgreSQL, simulator, api, workers
+    Dev(commands::dev::Args),
+    /// Make a token of the local issuer
+    Token(commands::token::Args),
+    /// Hold a conversation in the terminal
+    Chat(commands::chat::Args),
+    /// Serve HTTP
+    Api(commands::api::Args),
+    /// Execute steps
+    Worker(commands::worker::Args),
+    /// Play the provider, and issue development tokens
+    Simulator(commands::simulator::Args),
+    /// Bring the schema up to date
+    Migrate(commands::migrate::Args),
+    /// Look whether everything is as it must be
+    Doctor(commands::doctor::Args),
+    /// Print a script that completes commands in a shell
+    Completions(commands::completions::Args),
+    /// Print the version
+    Version,
+    #[command(hide = true)]
+    KeepPostgres(commands::keep_postgres::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.global.format, cli.global.quiet, cli.global.no_color);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&format!("error: no threads can be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = runtime.block_on(run(cli, output));
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            let (text, exit) = problem::explain(&error);
+            output.error(&text);
+            exit.into()
+        }
+    }
+}
+
+async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Dev(args) => commands::dev::run(args, global, output).await,
+        Command::Demo(args) => commands::demo::run(args, global, output).await,
+        Command::Chat(args) => commands::chat::run(args, global, output).await,
+        Command::Api(args) => commands::api::run(args, global).await,
+        Command::Worker(args) => commands::worker::run(args, global).await,
+        Command::Token(args) => commands::token::run(&args, output),
+        Command::Simulator(args) => commands::simulator::run(args, output).await,
+        Command::Migrate(args) => commands::migrate::run(args, global, output).await,
+        Command::Doctor(args) => commands::doctor::run(args, global, output).await,
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Version => commands::version::run(output),
+        Command::KeepPostgres(args) => commands::keep_postgres::run(args).await,
+    }
+}

@@ -177,7 +177,9 @@ async fn a_connection_left_in_a_transaction_is_found() {
         check::quiet(db).await;
         let mut idle = db.owner().await;
         idle.run("BEGIN; SELECT 1").await;
-        db.owner().await.run("SELECT pg_sleep(1.1)").await;
+        let idle_for_a_second = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+            AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '1 second')";
+        db.owner().await.until(idle_for_a_second).await;
         assert_eq!(found(&check::report(db, Scope::Quiet, &[]).await), BTreeSet::from([WITHOUT_PLANT]));
     })
     .await;

@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 mod cancel;
 mod concurrent;
+pub(crate) mod ends;
 mod fail;
 mod fan_in;
 mod fence;
@@ -12,3 +13,4 @@ mod reap;
 mod rows;
 mod turns;
 mod wakes;
+mod worker;

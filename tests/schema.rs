@@ -1,1 +1,4 @@
+//! The schema: migrations, rights, and keys.
 
+mod migrations;
+mod rights;

@@ -53,13 +53,21 @@ fn nothing(found: &[String]) {
 }
 
 fn lines_with<'a>(file: &'a File, what: &'a str) -> impl Iterator<Item = String> + 'a {
-    file.text.lines().enumerate().filter(move |(_, line)| line.contains(what)).map(|(n, line)| format!("{}:{}: {}", file.path, n + 1, line.trim()))
+    file.text
+        .lines()
+        .enumerate()
+        .filter(move |(_, line)| line.contains(what))
+        .map(|(n, line)| format!("{}:{}: {}", file.path, n + 1, line.trim()))
 }
 
 #[test]
 fn no_source_file_is_longer_than_400_lines() {
     let long = rust_files().into_iter().filter(|file| file.text.lines().count() > 400);
-    nothing(&long.map(|file| format!("{}: {} lines; is it still one noun?", file.path, file.text.lines().count())).collect::<Vec<_>>());
+    nothing(
+        &long
+            .map(|file| format!("{}: {} lines; is it still one noun?", file.path, file.text.lines().count()))
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]
@@ -87,7 +95,9 @@ fn core_knows_no_http() {
     let found: Vec<_> = rust_files()
         .iter()
         .filter(|file| file.is_under(&["core/src"]))
-        .flat_map(|file| ["axum::", "reqwest::", "hyper::"].iter().flat_map(|what| lines_with(file, what)).collect::<Vec<_>>())
+        .flat_map(|file| {
+            ["axum::", "reqwest::", "hyper::"].iter().flat_map(|what| lines_with(file, what)).collect::<Vec<_>>()
+        })
         .collect();
     nothing(&found);
 }
@@ -97,17 +107,30 @@ fn the_simulator_imports_nothing_of_ours() {
     let found: Vec<_> = rust_files()
         .iter()
         .filter(|file| file.is_under(&["simulator/src"]))
-        .flat_map(|file| ["hellosales_core", "hellosales_api", "hellosales_worker"].iter().flat_map(|what| lines_with(file, what)).collect::<Vec<_>>())
+        .flat_map(|file| {
+            ["hellosales_core", "hellosales_api", "hellosales_worker"]
+                .iter()
+                .flat_map(|what| lines_with(file, what))
+                .collect::<Vec<_>>()
+        })
         .collect();
     nothing(&found);
 }
 
 #[test]
 fn only_the_queue_writes_runs_and_steps() {
-    let writes = ["INSERT INTO pipeline_steps", "UPDATE pipeline_steps", "DELETE FROM pipeline_steps", "INSERT INTO pipeline_runs", "DELETE FROM pipeline_runs"];
+    let writes = [
+        "INSERT INTO pipeline_steps",
+        "UPDATE pipeline_steps",
+        "DELETE FROM pipeline_steps",
+        "INSERT INTO pipeline_runs",
+        "DELETE FROM pipeline_runs",
+    ];
     let found: Vec<_> = files()
         .iter()
-        .filter(|file| file.is_under(&["core/src", "api/src", "worker/src", "cli/"]) && !file.path.starts_with("core/src/queue"))
+        .filter(|file| {
+            file.is_under(&["core/src", "api/src", "worker/src", "cli/"]) && !file.path.starts_with("core/src/queue")
+        })
         .filter(|file| !file.path.contains("/tests"))
         .flat_map(|file| {
             let statuses = file.text.split("UPDATE pipeline_runs").skip(1).filter(|after| {
@@ -123,7 +146,11 @@ fn only_the_queue_writes_runs_and_steps() {
 
 #[test]
 fn every_rule_of_the_protocol_has_a_test_with_its_number() {
-    let tests: String = rust_files().into_iter().filter(|file| file.is_under(&["tests/"]) && file.path != "tests/tidy.rs").map(|file| file.text).collect();
+    let tests: String = rust_files()
+        .into_iter()
+        .filter(|file| file.is_under(&["tests/"]) && file.path != "tests/tidy.rs")
+        .map(|file| file.text)
+        .collect();
     let missing: Vec<_> = (1..=10).map(|n| format!("fn rule_{n:02}_")).filter(|name| !tests.contains(name)).collect();
     nothing(&missing);
 }
@@ -131,7 +158,12 @@ fn every_rule_of_the_protocol_has_a_test_with_its_number() {
 #[test]
 fn every_error_code_is_in_the_docs() {
     let docs: String = files().into_iter().filter(|file| file.is_under(&["docs/"])).map(|file| file.text).collect();
-    let missing: Vec<_> = hellosales_core::ErrorCode::ALL.iter().map(|code| code.as_str()).filter(|code| !docs.contains(code)).map(str::to_owned).collect();
+    let missing: Vec<_> = hellosales_core::ErrorCode::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .filter(|code| !docs.contains(code))
+        .map(str::to_owned)
+        .collect();
     nothing(&missing);
 }
 
@@ -145,8 +177,10 @@ fn every_setting_is_in_the_example_environment_and_every_example_has_a_reader() 
         .filter(|name| name.len() > 3 && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))
         .collect();
     assert!(listed.len() > 10);
-    let code: String = rust_files().into_iter().filter(|file| !file.is_under(&["tests/"])).map(|file| file.text).collect();
-    let unread = listed.iter().filter(|name| !code.contains(&format!("\"{name}\""))).map(|name| format!("{name} has no reader"));
+    let code: String =
+        rust_files().into_iter().filter(|file| !file.is_under(&["tests/"])).map(|file| file.text).collect();
+    let unread =
+        listed.iter().filter(|name| !code.contains(&format!("\"{name}\""))).map(|name| format!("{name} has no reader"));
     nothing(&unread.collect::<Vec<_>>());
 }
 
@@ -155,7 +189,9 @@ fn every_folder_and_room_is_on_the_map() {
     let map = fs::read_to_string(Path::new(ROOT).join("docs/ARCHITECTURE.md")).unwrap();
     let rooms = rust_files().into_iter().filter(|file| {
         let depth = file.path.split('/').count();
-        file.is_under(&["core/src/", "worker/src/", "api/src/", "simulator/src/"]) && depth == 3 && !file.path.ends_with("lib.rs")
+        file.is_under(&["core/src/", "worker/src/", "api/src/", "simulator/src/"])
+            && depth == 3
+            && !file.path.ends_with("lib.rs")
     });
     let missing: Vec<_> = rooms
         .map(|file| file.path)
@@ -184,7 +220,15 @@ fn links_in_the_docs_resolve() {
 
 #[test]
 fn nothing_is_unfinished_and_no_machine_is_named() {
-    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("unimple", "mented!"), concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("#[ig", "nore")];
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("unimple", "mented!"),
+        concat!("/ro", "ot/"),
+        concat!("/wo", "rk/"),
+        concat!("#[ig", "nore"),
+    ];
     let found: Vec<_> = files()
         .iter()
         .filter(|file| file.path != "Cargo.lock")

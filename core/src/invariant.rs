@@ -213,7 +213,7 @@ async fn use_all_plans(connection: &mut PgConnection) -> Result<(), DatabaseErro
         "SELECT count(set_config(name, value, true))
          FROM (VALUES ('statement_timeout', '120s'), ('plan_cache_mode', 'force_custom_plan'), ('enable_seqscan', 'on'),
                       ('enable_bitmapscan', 'on'), ('enable_sort', 'on'), ('enable_hashjoin', 'on'),
-                      ('enable_mergejoin', 'on')) AS v (name, value)"
+                      ('enable_mergejoin', 'on'), ('jit', 'off')) AS v (name, value)"
     )
     .fetch_one(connection)
     .await?;

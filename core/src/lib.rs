@@ -18,6 +18,7 @@ pub mod queue;
 pub mod run;
 pub mod step;
 pub mod stream;
+pub mod timeline;
 
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};

@@ -73,6 +73,8 @@ pub static FENCED: Counter =
 /// Settlements tried again because the database did not answer.
 pub static UNANSWERED: Counter =
     Counter::new("hellosales_settlements_unanswered_total", "Settlements to be tried again");
+/// Held steps that a look at the database did not find.
+pub static LOST: Counter = Counter::new("hellosales_steps_lost_total", "Steps that were no longer this worker's");
 /// Stages stopped because their lease was lost or their run cancelled.
 pub static ABORTED: Counter = Counter::new("hellosales_stages_aborted_total", "Stages stopped in the middle");
 /// Steps taken from lost workers.
@@ -105,12 +107,13 @@ pub static SETTLED_CANCEL: Counter = Counter::labelled(SETTLED, SETTLED_HELP, "e
 /// Given back.
 pub static SETTLED_GIVE_BACK: Counter = Counter::labelled(SETTLED, SETTLED_HELP, "end", "give_back");
 
-static COUNTERS: [&Counter; 18] = [
+static COUNTERS: [&Counter; 19] = [
     &CLAIMED,
     &HANDED_OVER,
     &GROUPS,
     &FENCED,
     &UNANSWERED,
+    &LOST,
     &ABORTED,
     &REAPED,
     &PROMOTED,

@@ -1,4 +1,5 @@
 //! The simulator as its clients meet it: over real HTTP, from the outside.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

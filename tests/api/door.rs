@@ -108,8 +108,7 @@ impl Door<'_> {
 
     /// Asks until the answer is yes.
     pub(super) async fn until(&self, question: &str) {
-        let asked = async { while !self.bench.value::<bool>(question).await {} };
-        tokio::time::timeout(PATIENCE, asked).await.expect(question);
+        self.bench.db.owner().await.until(question).await;
     }
 
     /// How many rows a client's requests have written.

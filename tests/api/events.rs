@@ -12,7 +12,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::door::{Door, Event, Person};
-use crate::queue::bench::{Hand, ok};
+use crate::queue::bench::Hand;
+use crate::queue::ends::ok;
 
 /// A streaming attempt, played by hand.
 pub(super) struct Attempt<'h> {
@@ -190,7 +191,7 @@ async fn a_redriven_run_is_followed_past_the_end_of_its_first_life() {
         let ana = door.ana();
         let run = asked(&ana).await;
         let hand = door.bench.hand().await;
-        hand.land(hand.take("input_guard").await, crate::queue::bench::failed()).await;
+        hand.land(hand.take("input_guard").await, crate::queue::ends::failed()).await;
         let first = ana.follow(&run, None).await.rest().await;
         let failed = first.last().expect("an event");
         assert_eq!((failed.name.as_str(), failed.data["generation"].as_i64()), ("run.failed", Some(1)));

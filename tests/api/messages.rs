@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::door::{Answer, Door};
-use crate::queue::bench::{failed, ok};
+use crate::queue::ends::{failed, ok};
 
 #[tokio::test]
 async fn an_accepted_message_has_both_interactions_and_the_history_shows_the_pending_one() {
@@ -125,7 +125,7 @@ async fn a_preferred_wait_answers_when_the_turn_is_done() {
         let work = async {
             let hand = door.bench.hand().await;
             door.until("SELECT count(*) = 1 FROM pipeline_runs").await;
-            hand.answer(session.parse().expect("an id")).await;
+            hand.answer().await;
         };
         let (answer, ()) = tokio::join!(Answer::of(request), work);
         assert_eq!((answer.status, answer.header("preference-applied")), (StatusCode::OK, Some("wait=30")));
@@ -161,7 +161,7 @@ async fn a_failed_turn_says_why_and_can_be_retried_by_its_owner() {
         let again = ana.post(&format!("{path}/retry"), &json!({})).await.expect(StatusCode::ACCEPTED);
         assert_eq!((again["generation"].as_i64(), again["error"].is_null()), (Some(2), true));
         hand.land(hand.take("input_guard").await, ok()).await;
-        hand.answer(session.parse().expect("an id")).await;
+        hand.answer().await;
         assert_eq!(ana.get(&path).await.expect(StatusCode::OK)["status"], "completed");
         ana.post(&format!("{path}/cancel"), &json!({})).await.problem(409, "INVALID_STATE");
     })

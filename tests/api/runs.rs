@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::door::{Answer, Door};
-use crate::queue::bench::retry;
+use crate::queue::ends::retry;
 
 #[tokio::test]
 async fn a_cancel_is_done_when_it_returns_and_twice_is_as_good_as_once() {
@@ -53,7 +53,7 @@ async fn a_run_that_backs_off_says_until_when_and_why() {
         let run = ana.say(&session, "hello").await["id"].as_str().expect("an id").to_owned();
         let hand = door.bench.hand().await;
         let mut steps = hand.claim(3).await;
-        for end in [crate::queue::bench::ok(), crate::queue::bench::ok(), retry()] {
+        for end in [crate::queue::ends::ok(), crate::queue::ends::ok(), retry()] {
             hand.land(steps.remove(0), end).await;
         }
         let run = ana.get(&format!("/runs/{run}")).await.expect(StatusCode::OK);

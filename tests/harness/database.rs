@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use hellosales_core::database::migrate;
@@ -123,17 +124,21 @@ impl Owner {
         rows[0].get(0)
     }
 
+    /// Waits until a question is answered with yes.
+    pub(crate) async fn until(&mut self, sql: &str) {
+        let started = Instant::now();
+        while !self.value::<bool>(sql).await {
+            assert!(started.elapsed() < Duration::from_secs(20), "never: {sql}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// The first column of all rows.
     pub(crate) async fn column<T>(&mut self, sql: &str) -> Vec<T>
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
         self.rows(sql).await.iter().map(|row| row.get(0)).collect()
-    }
-
-    /// The connection itself.
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
     }
 }
 
@@ -149,7 +154,7 @@ pub(crate) fn with_database(url: &str, name: &str) -> String {
 }
 
 /// The template of these migrations, made by whoever comes first.
-async fn template() -> String {
+pub(crate) async fn template() -> String {
     let name = format!("template_{:016x}", migrations_hash());
     let mut server = connect(cluster::url().await).await;
     server.execute("SELECT pg_advisory_lock(4711)").await.expect("the template's lock");

@@ -11,7 +11,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-pub(crate) use control::{Control, Gate};
+use control::Control;
 use wire::{Link, Start, Step};
 
 /// A proxy in front of one server.
@@ -91,7 +91,7 @@ async fn link(client: TcpStream, server: TcpStream, control: Arc<Control>) {
 
 async fn pump_up(link: &Link, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) {
     while let Some(message) = wire::read(from).await {
-        let message = link.from_client(message).await;
+        let message = link.client_says(message).await;
         link.control.pass().await;
         if wire::write(to, &message).await.is_none() {
             return;
@@ -101,7 +101,7 @@ async fn pump_up(link: &Link, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf)
 
 async fn pump_down(link: &Link, from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf) {
     while let Some(message) = wire::read(from).await {
-        let step = link.from_server(&message);
+        let step = link.server_says(&message);
         link.control.pass().await;
         match step {
             Step::Forward => {

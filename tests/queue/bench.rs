@@ -1,24 +1,19 @@
 //! The bench that a queue's test works at: an organisation, pipelines, and hands that claim and settle.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::future::BoxFuture;
-use hellosales_core::database::{OrgTx, Tx};
 use hellosales_core::pipeline::{CHAT, Pipeline, PipelineInput, SUMMARY, enrich, transform, work};
 use hellosales_core::queue::claim::{self, ClaimRequest};
 use hellosales_core::queue::settle::{self, Report, SettleOptions, Settled};
 use hellosales_core::queue::submit::{self, NewRun};
 use hellosales_core::queue::turn::{self, AcceptedTurn, NewTurn, TurnError};
-use hellosales_core::queue::{ClaimedStep, Effects, End, Settlement, Shapes, lease};
+use hellosales_core::queue::{ClaimedStep, End, Settlement, Shapes, lease};
 use hellosales_core::run::{Lane, QualityMode};
-use hellosales_core::{
-    Database, DatabaseError, ErrorCode, Failure, LeaseToken, OrgId, Role, RunId, SessionId, UserId, WorkerId,
-};
+use hellosales_core::{Database, DatabaseError, LeaseToken, OrgId, Role, RunId, SessionId, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::ends::{ok, result};
 use crate::harness::check;
 use crate::harness::database::{Owner, TestDatabase};
 
@@ -242,16 +237,10 @@ impl Bench<'_> {
 
     /// Waits until so many statements of this database stand before a lock: then who came first is first.
     pub(crate) async fn blocked(&self, n: i64) {
-        for _ in 0..2_000 {
-            let blocked: i64 = self
-                .value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-                .await;
-            if blocked >= n {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        panic!("{n} statements never met the lock");
+        let sql = format!(
+            "SELECT count(*) >= {n} FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        );
+        self.db.owner().await.until(&sql).await;
     }
 
     /// A second owner's transaction that holds the rows of this query until it is dropped.
@@ -350,113 +339,14 @@ impl Hand {
     }
 
     /// Works on a turn to its end, with an answer of no words.
-    pub(crate) async fn answer(&self, session: SessionId) {
+    pub(crate) async fn answer(&self) {
         for _ in 0..6 {
             let Some(step) = self.claim(1).await.pop() else { break };
             let answers = step.shape().name == "persist";
-            let effects: Arc<dyn Effects> = Arc::new(Answer { session, run: step.run().id, sequence: sequence(&step) });
-            let settlement = Settlement::new(step, ok());
-            self.land_with(if answers { settlement.with_effects(effects) } else { settlement }).await;
+            self.land_with(result(step, ok())).await;
             if answers {
                 break;
             }
         }
     }
-}
-
-fn sequence(step: &ClaimedStep) -> i32 {
-    step.run().user_sequence.unwrap_or(0) + 1
-}
-
-/// A stage is done.
-pub(crate) fn ok() -> End {
-    End::Ok(json!({}))
-}
-
-/// A stage is done, with this output.
-pub(crate) fn output(value: Value) -> End {
-    End::Ok(value)
-}
-
-/// A stage failed for good.
-pub(crate) fn failed() -> End {
-    End::Fail(Failure::new(ErrorCode::StageFailed, "no"))
-}
-
-/// A stage failed, and may try again.
-pub(crate) fn retry() -> End {
-    End::Retry { failure: Failure::new(ErrorCode::ProviderUnavailable, "not now"), retry_after: None }
-}
-
-/// An effect that can be counted: a product.
-pub(crate) struct Product;
-
-impl Effects for Product {
-    fn apply<'a>(&'a self, tx: &'a mut OrgTx<'_>) -> BoxFuture<'a, Result<(), DatabaseError>> {
-        Box::pin(async move {
-            let org = tx.org();
-            sqlx::query("INSERT INTO products (id, org_id, name) VALUES (gen_random_uuid(), $1, 'made')")
-                .bind(org.uuid())
-                .execute(tx.connection())
-                .await?;
-            Ok(())
-        })
-    }
-}
-
-/// Effects that are written, and then can't go on.
-pub(crate) struct Interrupted;
-
-impl Effects for Interrupted {
-    fn apply<'a>(&'a self, tx: &'a mut OrgTx<'_>) -> BoxFuture<'a, Result<(), DatabaseError>> {
-        Box::pin(async move {
-            Product.apply(tx).await?;
-            Err(DatabaseError::Interrupted)
-        })
-    }
-}
-
-/// The assistant's interaction, as persist writes it.
-pub(crate) struct Answer {
-    session: SessionId,
-    run: RunId,
-    sequence: i32,
-}
-
-impl Answer {
-    /// Of this step's turn.
-    pub(crate) fn of(step: &ClaimedStep) -> Arc<dyn Effects> {
-        let session = step.run().session_id.expect("a turn");
-        Arc::new(Self { session, run: step.run().id, sequence: sequence(step) })
-    }
-}
-
-impl Effects for Answer {
-    fn apply<'a>(&'a self, tx: &'a mut OrgTx<'_>) -> BoxFuture<'a, Result<(), DatabaseError>> {
-        Box::pin(async move {
-            let org = tx.org();
-            let written = sqlx::query(
-                "INSERT INTO interactions (id, org_id, session_id, run_id, role, content, sequence_number)
-                 VALUES ($1, $2, $3, $4, 'assistant', '', $5) ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(turn::answer_id(self.run).uuid())
-            .bind(org.uuid())
-            .bind(self.session.uuid())
-            .bind(self.run.uuid())
-            .bind(self.sequence)
-            .execute(tx.connection())
-            .await?;
-            sqlx::query("UPDATE sessions SET interaction_count = interaction_count + $2 WHERE id = $1")
-                .bind(self.session.uuid())
-                .bind(i32::try_from(written.rows_affected()).unwrap_or(0))
-                .execute(tx.connection())
-                .await?;
-            Ok(())
-        })
-    }
-}
-
-/// A transaction of a role, for what is asked in its name.
-pub(crate) async fn begin(db: &Database) -> Tx {
-    db.begin().await.expect("a transaction")
 }

@@ -8,7 +8,8 @@ use hellosales_core::stream::open;
 use hellosales_core::stream::write::{self, Chunk, Flush};
 use hellosales_core::{OrgId, RunId};
 
-use super::bench::{Answer, Bench, failed, ok};
+use super::bench::Bench;
+use super::ends::{Answer, failed, ok};
 
 async fn cancel(bench: &Bench<'_>, run: RunId) -> Cancelled {
     cancel::cancel(&bench.api, bench.org, run, StatusReason::User).await.expect("an answer").0
@@ -145,9 +146,9 @@ async fn a_waiting_turn_that_is_cancelled_just_leaves() {
         assert_eq!(cancel(bench, turns[1]).await, Cancelled::Now);
         bench.check().await;
         let hand = bench.hand().await;
-        hand.answer(session).await;
+        hand.answer().await;
         assert_eq!(bench.status(turns[0]).await, "completed");
-        hand.answer(session).await;
+        hand.answer().await;
         assert_eq!(bench.status(turns[2]).await, "completed");
         bench.check_quiet().await;
     })

@@ -8,7 +8,8 @@ use hellosales_core::queue::{End, Settlement, SnoozeReason, promote, reap};
 use hellosales_core::run::{RunStatus, StatusReason};
 use serde_json::json;
 
-use super::bench::{Bench, failed, ok, output, retry};
+use super::bench::Bench;
+use super::ends::{failed, ok, output, retry};
 
 /// What waits for a time may go now.
 async fn let_time_pass(bench: &Bench<'_>) -> u64 {

@@ -4,7 +4,8 @@ use hellosales_core::invariant::Scope;
 use hellosales_core::queue::Settlement;
 use hellosales_core::queue::settle::Settled;
 
-use super::bench::{Bench, DIAMOND, ok};
+use super::bench::{Bench, DIAMOND};
+use super::ends::ok;
 use crate::harness::check;
 use crate::harness::database::TestDatabase;
 

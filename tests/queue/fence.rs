@@ -6,7 +6,8 @@ use hellosales_core::queue::settle::Settled;
 use hellosales_core::queue::{End, Settlement, reap};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Interrupted, Product, failed, ok, output, retry};
+use super::bench::Bench;
+use super::ends::{Interrupted, Product, failed, ok, output, retry};
 
 #[tokio::test]
 async fn rule_02_without_its_token_a_settlement_writes_nothing() {

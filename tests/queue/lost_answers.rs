@@ -6,7 +6,8 @@ use hellosales_core::Role;
 use hellosales_core::queue::Settlement;
 use hellosales_core::queue::settle::Settled;
 
-use super::bench::{Bench, Product, ok};
+use super::bench::Bench;
+use super::ends::{Product, ok};
 use crate::harness::database::pools;
 use crate::harness::proxy::Proxy;
 

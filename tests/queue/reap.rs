@@ -3,7 +3,8 @@
 use hellosales_core::queue::settle::Settled;
 use hellosales_core::queue::{Settlement, reap};
 
-use super::bench::{Bench, Hand, ok};
+use super::bench::{Bench, Hand};
+use super::ends::ok;
 
 /// The worker dies, and another takes what it had.
 async fn crash(bench: &Bench<'_>, dead: &Hand) -> usize {

@@ -6,7 +6,8 @@ use hellosales_core::queue::turn::{MAX_WAITING, TurnError};
 use hellosales_core::queue::{ClaimedStep, Settlement};
 use hellosales_core::{RunId, SessionId};
 
-use super::bench::{Answer, Bench, Hand, failed, ok};
+use super::bench::{Bench, Hand};
+use super::ends::{Answer, failed, ok};
 
 async fn up_to_persist(hand: &Hand) -> ClaimedStep {
     for stage in ["input_guard", "profile_enrich", "summary_enrich", "llm", "output_guard"] {
@@ -41,7 +42,7 @@ async fn rule_10_ten_messages_at_once_are_answered_one_after_another_in_order() 
             hands[0].land(steps.remove(0), ok()).await;
             hands[2].land(hands[2].take("llm").await, ok()).await;
             bench.check().await;
-            hands[1].answer(session).await;
+            hands[1].answer().await;
         }
         let completed: Vec<uuid::Uuid> =
             bench.column("SELECT id FROM pipeline_runs WHERE status = 'completed' ORDER BY completed_at").await;
@@ -78,7 +79,7 @@ async fn accept_against_the_end_of_the_turn_before(accept_first: bool) {
         // Who is accepted behind an active turn wakes nobody: the end of that turn does.
         assert_eq!(accepted.expect("accepted").wakes.is_empty(), accept_first);
         assert_eq!(active(bench, session).await, Some(next.run_id.uuid()));
-        hand.answer(session).await;
+        hand.answer().await;
         assert_eq!(bench.status(next.run_id).await, "completed");
         bench.check_quiet().await;
     })
@@ -109,12 +110,12 @@ async fn rule_10_a_failed_turn_lets_the_next_one_through_and_comes_back_before_l
         assert!(bench.steps(runs[0]).await.iter().all(|step| step.ends_with("held turn")));
         bench.check().await;
 
-        hand.answer(session).await;
+        hand.answer().await;
         assert_eq!(bench.status(runs[1]).await, "completed");
         assert_eq!(active(bench, session).await, Some(runs[0].uuid()), "the lowest goes next");
         bench.check().await;
-        hand.answer(session).await;
-        hand.answer(session).await;
+        hand.answer().await;
+        hand.answer().await;
         assert_eq!(bench.status(runs[0]).await, "completed");
         assert_eq!(bench.status(runs[2]).await, "completed");
         bench.check_quiet().await;
@@ -134,7 +135,7 @@ async fn a_turns_time_starts_when_it_is_its_turn() {
                 "UPDATE pipeline_steps SET deadline_at = now() - interval '1 hour' WHERE run_id = '{second}'"
             ))
             .await;
-        hand.answer(session).await;
+        hand.answer().await;
         let guard = hand.take("input_guard").await;
         assert_eq!(guard.run().id, second);
         assert!(!guard.is_past_deadline() && guard.time_left().as_secs() > 290);

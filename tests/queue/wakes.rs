@@ -8,7 +8,8 @@ use hellosales_core::queue::Wakes;
 use hellosales_core::run::Lane;
 use hellosales_core::stream::read;
 
-use super::bench::{Bench, ok};
+use super::bench::Bench;
+use super::ends::ok;
 use crate::harness::database::pools;
 use crate::harness::proxy::Proxy;
 

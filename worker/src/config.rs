@@ -2,12 +2,14 @@
 //! its name and what it should be; an empty one counts as not set.
 
 mod provider;
+mod runtime;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 pub use provider::ProviderConfig;
+pub use runtime::WorkerConfig;
 
 /// A setting that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

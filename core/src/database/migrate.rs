@@ -31,6 +31,18 @@ pub async fn run(url: &str) -> Result<Migrated, DatabaseError> {
     Ok(Migrated { before, now })
 }
 
+/// Looks what is applied, and changes nothing.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn status(url: &str) -> Result<Migrated, DatabaseError> {
+    let options: PgConnectOptions = url.parse()?;
+    let mut connection = PgConnection::connect_with(&options.application_name("hellosales migrate")).await?;
+    let now = applied(&mut connection).await?;
+    connection.close().await?;
+    Ok(Migrated { before: now, now })
+}
+
 async fn applied(connection: &mut PgConnection) -> Result<usize, DatabaseError> {
     let known = sqlx::query_scalar!("SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS \"known!\"")
         .fetch_one(&mut *connection)

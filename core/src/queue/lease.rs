@@ -29,6 +29,9 @@ pub struct Beat {
     pub draining: bool,
 }
 
+/// The connection that a worker beats on: its own, so that no other work delays a beat.
+pub type BeatConnection = PgConnection;
+
 /// Renews a worker's lease; a row that was pruned while the process slept comes back.
 ///
 /// # Errors

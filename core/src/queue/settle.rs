@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
+use tokio::time::{Duration, timeout};
 
 use self::group::{Bundle, Class, Item, Part};
 use super::finish::{self, EndedRun};
@@ -22,6 +23,9 @@ use crate::error::{DatabaseError, ErrorCode, Failure};
 use crate::id::{LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
 use crate::run::RunStatus;
 use crate::stream::seq;
+
+/// A transaction that takes longer has no answer: its connection hangs. It may or may not have landed.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who settles, and what it may hand on.
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +125,8 @@ fn together<'a>(
     (class, bundles): Part,
 ) -> BoxFuture<'a, (Vec<(usize, Settled)>, Wakes)> {
     Box::pin(async move {
-        match transact(db, options, &class, &bundles).await {
+        let done = timeout(PATIENCE, transact(db, options, &class, &bundles)).await;
+        match done.unwrap_or(Err(DatabaseError::Interrupted)) {
             Ok((mut results, wakes)) => (group::items(bundles).map(|item| item.settled(&mut results)).collect(), wakes),
             Err(error) if error.is_rejected() => {
                 let mut all = (Vec::new(), Wakes::default());

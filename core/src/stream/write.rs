@@ -11,7 +11,7 @@ use crate::error::DatabaseError;
 use crate::id::{LeaseToken, RunId};
 
 /// One event of a streaming attempt.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chunk {
     /// More text.
     Delta(String),

@@ -93,7 +93,7 @@ impl Link {
     }
 
     /// Reads what the client wants, rewrites it, and waits where it must.
-    pub(super) async fn from_client(&self, mut message: Message) -> Message {
+    pub(super) async fn client_says(&self, mut message: Message) -> Message {
         match message.kind {
             b'P' => self.parse(&mut message),
             b'B' => self.bind(&message),
@@ -141,7 +141,7 @@ impl Link {
     }
 
     /// Follows the server's answers to what was asked.
-    pub(super) fn from_server(&self, message: &Message) -> Step {
+    pub(super) fn server_says(&self, message: &Message) -> Step {
         let mut state = self.state();
         if let Some(Pending::Execute { swallow: true } | Pending::Ready { swallow: true }) = state.pending.front() {
             state.swallowing = true;

@@ -3,6 +3,8 @@
 
 mod exchange;
 mod fault;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::fmt;

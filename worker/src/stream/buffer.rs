@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use hellosales_core::step::MAX_OUTPUT_BYTES;
+use hellosales_core::stream::Opened;
+use hellosales_core::stream::write::Chunk;
 
 /// A stage waits while this many bytes of its text are not yet in a row.
 pub(super) const ROOM_BYTES: usize = 64 * 1024;
@@ -11,37 +13,18 @@ pub(super) const CHUNK_BYTES: usize = 8 * 1024;
 /// A run's part of one flush has at most this many rows.
 pub(super) const MAX_ROWS: usize = 64;
 
-/// Where the next row of an attempt goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// The attempt's own.
-    pub major: i32,
-    /// The minor of its last row.
-    pub last_minor: i32,
-}
-
-/// One event to come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
-    Delta(String),
-    /// `output.reset {filtered}`.
-    Filtered,
-}
-
-impl Piece {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Delta(text) => text.len(),
-            Self::Filtered => 0,
-        }
+fn bytes(chunk: &Chunk) -> usize {
+    match chunk {
+        Chunk::Delta(text) => text.len(),
+        Chunk::Filtered => 0,
     }
 }
 
 /// One attempt's text.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    position: Option<Position>,
-    pending: VecDeque<Piece>,
+    position: Option<Opened>,
+    pending: VecDeque<Chunk>,
     pending_bytes: usize,
     /// How many rows, of those in `pending`, are on their way.
     sent: usize,
@@ -50,11 +33,11 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    pub(super) fn opened(&mut self, position: Position) {
+    pub(super) fn opened(&mut self, position: Opened) {
         self.position = Some(position);
     }
 
-    pub(super) const fn position(&self) -> Option<Position> {
+    pub(super) const fn position(&self) -> Option<Opened> {
         self.position
     }
 
@@ -68,6 +51,11 @@ impl Buffer {
 
     pub(super) fn is_flushed(&self) -> bool {
         self.position.is_some() && self.pending.is_empty()
+    }
+
+    /// Whether rows could be sent now.
+    pub(super) fn waits(&self) -> bool {
+        self.position.is_some() && self.sent == 0 && !self.pending.is_empty()
     }
 
     /// Whether the first text of this attempt waits: it goes at once.
@@ -84,22 +72,22 @@ impl Buffer {
         self.pending_bytes += text.len();
         let open = self.pending.len() > self.sent;
         match self.pending.back_mut() {
-            Some(Piece::Delta(last)) if open && last.len() + text.len() <= CHUNK_BYTES => last.push_str(text),
-            _ => self.pending.push_back(Piece::Delta(text.to_owned())),
+            Some(Chunk::Delta(last)) if open && last.len() + text.len() <= CHUNK_BYTES => last.push_str(text),
+            _ => self.pending.push_back(Chunk::Delta(text.to_owned())),
         }
     }
 
     /// What was said and hasn't been sent is never sent.
     pub(super) fn replace(&mut self, text: &str) {
         self.pending.truncate(self.sent);
-        self.pending_bytes = self.pending.iter().map(Piece::bytes).sum();
+        self.pending_bytes = self.pending.iter().map(bytes).sum();
         self.text.clear();
-        self.pending.push_back(Piece::Filtered);
+        self.pending.push_back(Chunk::Filtered);
         self.delta(text);
     }
 
-    /// The next rows, with the position of the row before them; none while others are on their way.
-    pub(super) fn send(&mut self) -> Option<(Position, Vec<Piece>)> {
+    /// The next rows, with the position of the first; none while others are on their way.
+    pub(super) fn send(&mut self) -> Option<(Opened, Vec<Chunk>)> {
         let position = self.position?;
         if self.sent > 0 || self.pending.is_empty() {
             return None;
@@ -111,11 +99,11 @@ impl Buffer {
     /// The rows that were on their way are there.
     pub(super) fn landed(&mut self) {
         if let Some(position) = &mut self.position {
-            position.last_minor += i32::try_from(self.sent).unwrap_or(i32::MAX);
+            position.next_minor += i32::try_from(self.sent).unwrap_or(i32::MAX);
         }
         self.pending.drain(..self.sent);
         self.sent = 0;
-        self.pending_bytes = self.pending.iter().map(Piece::bytes).sum();
+        self.pending_bytes = self.pending.iter().map(bytes).sum();
         self.has_flushed = true;
     }
 
@@ -133,14 +121,18 @@ impl Buffer {
 mod tests {
     use super::*;
 
+    const fn at(major: i32, next_minor: i32) -> Opened {
+        Opened { major, next_minor }
+    }
+
     fn open() -> Buffer {
         let mut buffer = Buffer::default();
-        buffer.opened(Position { major: 3, last_minor: 0 });
+        buffer.opened(at(3, 1));
         buffer
     }
 
-    fn delta(text: &str) -> Piece {
-        Piece::Delta(text.to_owned())
+    fn delta(text: &str) -> Chunk {
+        Chunk::Delta(text.to_owned())
     }
 
     #[test]
@@ -149,12 +141,12 @@ mod tests {
         buffer.delta("Hello");
         assert!(buffer.is_urgent());
         buffer.delta(" Ana");
-        assert_eq!(buffer.send(), Some((Position { major: 3, last_minor: 0 }, vec![delta("Hello Ana")])));
+        assert_eq!(buffer.send(), Some((at(3, 1), vec![delta("Hello Ana")])));
         buffer.delta(", how");
         assert_eq!(buffer.send(), None, "one flush at a time");
         buffer.landed();
         assert!(!buffer.is_urgent());
-        assert_eq!(buffer.send(), Some((Position { major: 3, last_minor: 1 }, vec![delta(", how")])));
+        assert_eq!(buffer.send(), Some((at(3, 2), vec![delta(", how")])));
         buffer.landed();
         assert!(buffer.is_flushed());
         assert_eq!(buffer.text(), "Hello Ana, how");
@@ -168,7 +160,7 @@ mod tests {
         buffer.delta("secret");
         buffer.replace("safe");
         buffer.landed();
-        assert_eq!(buffer.send(), Some((Position { major: 3, last_minor: 1 }, vec![Piece::Filtered, delta("safe")])));
+        assert_eq!(buffer.send(), Some((at(3, 2), vec![Chunk::Filtered, delta("safe")])));
         assert_eq!(buffer.text(), "safe");
     }
 
@@ -181,8 +173,8 @@ mod tests {
         assert_eq!(buffer.in_doubt(), "one two ");
         buffer.delta("three");
         assert_eq!(buffer.send(), None, "not before it is open again");
-        buffer.opened(Position { major: 5, last_minor: 2 });
-        assert_eq!(buffer.send(), Some((Position { major: 5, last_minor: 2 }, vec![delta("three")])));
+        buffer.opened(at(5, 3));
+        assert_eq!(buffer.send(), Some((at(5, 3), vec![delta("three")])));
         assert_eq!(buffer.text(), "one two three");
     }
 

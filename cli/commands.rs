@@ -1,0 +1,14 @@
+//! The commands, one noun a file.
+
+pub(crate) mod api;
+pub(crate) mod chat;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod keep_postgres;
+pub(crate) mod migrate;
+pub(crate) mod simulator;
+pub(crate) mod token;
+pub(crate) mod version;
+pub(crate) mod worker;

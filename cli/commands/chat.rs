@@ -1,0 +1,139 @@
+//! `hellosales chat`: a conversation in the terminal. Ctrl-C stops the turn; at the prompt it ends the command.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use hellosales_core::OrgId;
+use hellosales_simulator::{Role, TokenRequest};
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::Global;
+use crate::client::{Api, Event};
+use crate::commands::token;
+use crate::config;
+use crate::data_dir::DataDir;
+use crate::output::{Output, Paint};
+use crate::problem::{Exit, Problem};
+use crate::seed;
+
+/// What it takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Go on with this session
+    #[arg(long, value_name = "ID")]
+    session: Option<Uuid>,
+    /// The organisation, where no token is given
+    #[arg(long, value_name = "NAME", default_value = seed::ORGANIZATION)]
+    org: String,
+    /// The user, where no token is given
+    #[arg(long, value_name = "NAME", default_value = seed::USER)]
+    user: String,
+    /// The folder of the `dev` that runs [default: .hellosales]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
+    let api = connect(&args, global)?;
+    let org = OrgId::from(api.organization().await?);
+    let session = match args.session {
+        Some(session) => session,
+        None => new_session(&api, org, &args.org).await?,
+    };
+    output.say(output.paint(Paint::Dim, &format!("session {session}; Ctrl-C stops an answer, Ctrl-D ends")));
+    let mut lines = read_lines();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        if std::io::stdin().is_terminal() {
+            output.say_part(&output.paint(Paint::Bold, "you: "));
+        }
+        let line = tokio::select! {
+            line = lines.recv() => line,
+            _ = interrupt.recv() => return Ok(Exit::Interrupted.into()),
+        };
+        let Some(line) = line else { break };
+        if !line.trim().is_empty() {
+            turn(&api, session, &line, &mut interrupt, output).await?;
+        }
+    }
+    output.say(format!("go on with it: hellosales chat --session {session}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, output: Output) -> anyhow::Result<()> {
+    let run = api.say(session, message).await?;
+    let mut follow = api.follow(run.id);
+    loop {
+        let event = tokio::select! {
+            event = follow.next() => event?,
+            _ = interrupt.recv() => {
+                // A turn that has just ended has nothing left to stop.
+                drop(api.cancel(run.id).await);
+                continue;
+            }
+        };
+        match event {
+            Some(Event::Delta(text)) => output.data_part(&text)?,
+            Some(Event::Snapshot(text)) => output.data_part(&text)?,
+            Some(Event::Reset(why)) => output.data_part(&format!("\n[{why}: from the beginning]\n"))?,
+            Some(Event::Waiting(why)) => output.say(output.paint(Paint::Yellow, &format!("[waits: {why}]"))),
+            Some(Event::Started { stage, attempt }) if attempt > 1 => {
+                output.say(output.paint(Paint::Yellow, &format!("[{stage}, attempt {attempt}]")));
+            }
+            Some(Event::Started { .. }) => {}
+            Some(Event::Ended(run)) => {
+                output.data("")?;
+                match (run.status.as_str(), run.error) {
+                    ("cancelled", _) => output.say(output.paint(Paint::Dim, "[stopped]")),
+                    ("failed", Some(error)) => output.say(format!("[failed: {}: {}]", error.code, error.message)),
+                    _ => {}
+                }
+                return Ok(());
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The api and a token for it: named ones, else those of the `dev` that runs here.
+fn connect(args: &Args, global: &Global) -> anyhow::Result<Api> {
+    let data_dir = DataDir::resolve(args.data_dir.as_deref())?;
+    let here = || data_dir.holder().and_then(|holder| holder.url);
+    let url = global.api_url.clone().or_else(|| config::optional("API_URL")).or_else(here).ok_or_else(|| {
+        Problem::new(Exit::Unreachable, format!("no 'hellosales dev' runs in {}", data_dir.path().display()))
+            .fix("hellosales dev    in another terminal, or name an api: --api-url URL")
+    })?;
+    let token = match config::optional("HELLOSALES_TOKEN") {
+        Some(token) => token,
+        None => token::issue(&data_dir, &TokenRequest::new(&args.org, &args.user, Role::Admin))?,
+    };
+    Api::new(&url, token)
+}
+
+/// The demo organisation's sessions are about its first product and client.
+async fn new_session(api: &Api, org: OrgId, name: &str) -> anyhow::Result<Uuid> {
+    if name == seed::ORGANIZATION {
+        let seeded = json!({"product_id": seed::product_id(org, 0), "client_id": seed::client_id(org, 0)});
+        if let Ok(session) = api.create_session(&seeded).await {
+            return Ok(session);
+        }
+    }
+    api.create_session(&json!({})).await
+}
+
+/// Lines of stdin, read on a thread: a blocked read would hold the runtime back.
+fn read_lines() -> mpsc::Receiver<String> {
+    let (send, lines) = mpsc::channel(1);
+    drop(std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if send.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    }));
+    lines
+}

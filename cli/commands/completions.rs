@@ -1,0 +1,18 @@
+//! `hellosales completions SHELL`
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+/// What it takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    clap_complete::generate(args.shell, &mut crate::Cli::command(), "hellosales", &mut std::io::stdout());
+    Ok(ExitCode::SUCCESS)
+}

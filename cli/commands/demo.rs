@@ -1,0 +1,128 @@
+//! `hellosales demo`: a conversation over HTTP, a worker killed in mid-sentence, a turn stopped, and the checker.
+
+mod stage_play;
+mod timeline;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use hellosales_core::invariant::{self, Scope};
+use hellosales_core::{Database, OrgId, Role as DatabaseRole};
+use hellosales_simulator::{Role, TokenRequest};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::Global;
+use crate::client::Api;
+use crate::commands::token;
+use crate::data_dir::DataDir;
+use crate::database::{self, unreachable};
+use crate::output::{Output, Paint};
+use crate::problem::{Exit, Problem};
+use crate::stack::{Model, Options, Stack};
+use crate::{seed, shutdown};
+
+use stage_play::Stage;
+
+/// What it takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where everything lies [default: .hellosales, or a folder in it while a `dev` runs there]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
+    let stop = shutdown::token(false)?;
+    let mut data_dir = DataDir::resolve(args.data_dir.as_deref())?;
+    if args.data_dir.is_none() && data_dir.holder().is_some() {
+        data_dir = DataDir::resolve(Some(&data_dir.join("demo")))?;
+    }
+    let options = Options {
+        command: "demo",
+        apis: 1,
+        workers: 2,
+        port: 8080,
+        lease: Some(Duration::from_secs(2)),
+        // The play needs a model that holds its breath on request.
+        model: Model::Simulator,
+        database_url: global.database_url.clone(),
+    };
+    output.say(output.paint(Paint::Bold, "Bringing up the parts, each a process of its own"));
+    let mut stack = Stack::start(data_dir, options, output, &stop).await?;
+    let played = tokio::select! {
+        played = play(&mut stack, output) => played,
+        () = stop.cancelled() => Err(Problem::new(Exit::Interrupted, "stopped").into()),
+    };
+    let folder = stack.data_dir.join("logs");
+    stack.stop().await;
+    played.with_context(|| format!("the demo did not go as it should; logs in {}", folder.display()))?;
+    output.say(format!("\nEverything is stopped, nothing is left running.\n{}", what_next(output)));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn play(stack: &mut Stack, output: Output) -> anyhow::Result<()> {
+    let request = TokenRequest::new(seed::ORGANIZATION, seed::USER, Role::Admin);
+    let api = Api::new(&stack.url, token::issue(&stack.data_dir, &request)?)?;
+    let org = stack.seed(&api, output).await?;
+    let operator = database::open(&stack.database_url, DatabaseRole::Operator, "hellosales demo")?;
+    let session = open_session(&api, org).await?;
+    let stage = Stage::new(api, operator, session, stack, output)?;
+    stage.a_turn().await?;
+    stage.a_killed_worker(stack).await?;
+    stage.a_stopped_turn(stack).await?;
+    stage.curtain().await;
+    check(stack, output).await
+}
+
+async fn open_session(api: &Api, org: OrgId) -> anyhow::Result<Uuid> {
+    let (product, client) = (seed::product_id(org, 0), seed::client_id(org, 0));
+    api.create_session(&json!({"title": "Lumen Retail, first call", "product_id": product, "client_id": client})).await
+}
+
+async fn check(stack: &Stack, output: Output) -> anyhow::Result<()> {
+    output.say(output.paint(Paint::Bold, "\n4  The invariants, over everything that this database holds"));
+    let url = &stack.database_url;
+    let database: Database = database::open(url, DatabaseRole::Operator, "hellosales demo")?;
+    let mut connection = database.connection().await.map_err(|error| unreachable(error, url))?;
+    let report = invariant::check(&mut connection, Scope::Quiet).await?;
+    drop(connection);
+    database.close().await;
+    for violation in &report.violations {
+        output.say(format!("   {} {}: {}", output.paint(Paint::Red, "✗"), violation.rule, violation.row));
+    }
+    let (rules, runs) = (report.rules, report.runs);
+    if report.violations.is_empty() {
+        let mark = output.paint(Paint::Green, "✓");
+        output.say(format!("   {mark} {rules} rules over {runs} runs: all hold"));
+        return Ok(());
+    }
+    let broken = report.violations.len();
+    Err(Problem::new(Exit::Failed, format!("{rules} rules over {runs} runs: {broken} violations")).into())
+}
+
+/// Lines that work as they stand, from here.
+fn what_next(output: Output) -> String {
+    let program = this_program();
+    let mut lines = vec![
+        (format!("{program} dev"), "the same, and it stays: URL, token, curl"),
+        (format!("{program} chat"), "while dev runs, in another terminal: a conversation"),
+        (format!("{program} doctor --deep"), "while dev runs: the checker again, on the live database"),
+    ];
+    if Path::new("scripts/local-model").exists() {
+        lines.push(("scripts/local-model".to_owned(), "a small real model here; prints the line that uses it"));
+    }
+    lines.push((format!("{program} --help"), "the rest"));
+    let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+    let lines = lines.iter().map(|(line, what)| format!("\n  {line:width$}   {}", output.paint(Paint::Dim, what)));
+    format!("{}{}", output.paint(Paint::Bold, "Next:"), lines.collect::<String>())
+}
+
+/// How this program is called from here.
+fn this_program() -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hellosales"));
+    program.strip_prefix(&here).unwrap_or(&program).display().to_string()
+}

@@ -1,0 +1,101 @@
+//! stdout is data, stderr is talk.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+/// How data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// A colour of the terminal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Paint {
+    Bold,
+    Dim,
+    Red,
+    Green,
+    Yellow,
+    Cyan,
+}
+
+impl Paint {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Bold => "1",
+            Self::Dim => "2",
+            Self::Red => "31",
+            Self::Green => "32",
+            Self::Yellow => "33",
+            Self::Cyan => "36",
+        }
+    }
+}
+
+/// Where a command writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// How data is shown.
+    pub(crate) format: Format,
+    quiet: bool,
+    color: bool,
+}
+
+impl Output {
+    /// As asked on the command line; no colours where nobody sees them.
+    pub(crate) fn new(format: Format, quiet: bool, no_color: bool) -> Self {
+        let color = !no_color && io::stderr().is_terminal() && io::stdout().is_terminal();
+        Self { format, quiet, color }
+    }
+
+    /// The text in a colour, if colours are seen.
+    pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
+        if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()) } else { text.to_owned() }
+    }
+
+    /// A line of talk. Nobody listening is no fault.
+    pub(crate) fn say(self, line: impl AsRef<str>) {
+        if !self.quiet {
+            drop(writeln!(io::stderr(), "{}", line.as_ref()));
+        }
+    }
+
+    /// Talk without a line's end, at once.
+    pub(crate) fn say_part(self, text: &str) {
+        if !self.quiet {
+            let mut stderr = io::stderr();
+            drop(write!(stderr, "{text}").and_then(|()| stderr.flush()));
+        }
+    }
+
+    /// An error, also when quiet.
+    pub(crate) fn error(self, text: &str) {
+        let painted = match text.split_once(':') {
+            Some((head, rest)) => format!("{}:{rest}", self.paint(Paint::Red, head)),
+            None => text.to_owned(),
+        };
+        drop(writeln!(io::stderr(), "{painted}"));
+    }
+
+    /// A line of data.
+    pub(crate) fn data(self, line: impl AsRef<str>) -> io::Result<()> {
+        writeln!(io::stdout(), "{}", line.as_ref())
+    }
+
+    /// Data without a line's end, at once: what streams.
+    pub(crate) fn data_part(self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        write!(stdout, "{text}")?;
+        stdout.flush()
+    }
+
+    /// One JSON document on a line.
+    pub(crate) fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
+        Ok(self.data(serde_json::to_string(value)?)?)
+    }
+}

@@ -1,0 +1,7 @@
+//! The binary, as people start it.
+
+mod chat;
+mod demo;
+mod dev;
+mod faults;
+mod program;

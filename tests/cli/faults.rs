@@ -1,0 +1,85 @@
+//! The first errors that people make, and their answers.
+
+use super::program::{Folder, program, run, said};
+use crate::harness::database::TestDatabase;
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_exit_6_with_a_fix_and_without_its_password() {
+    for command in [&["migrate"][..], &["doctor"], &["doctor", "--deep"], &["migrate", "status"]] {
+        let url = ["--database-url", "postgres://u:canary@127.0.0.1:1/x"];
+        let output = run(&[command, &url].concat()).await;
+        assert_eq!(output.status.code(), Some(6), "{command:?}: {}", said(&output));
+        assert!(said(&output).contains("fix:") && !said(&output).contains("canary"), "{}", said(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_nobody_serves_is_exit_6_with_a_fix() {
+    let output = run(&["dev", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"]).await;
+    assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+    assert!(said(&output).contains("scripts/local-model"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_answered_with_another() {
+    let output = run(&["dev", "--data-dir", "/proc/hellosales"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("--data-dir"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_machine_without_postgres_is_told_what_to_install() {
+    let folder = Folder::new();
+    let mut command = program(&["dev", "--data-dir", folder.text()]);
+    let output = command.env("PG_BIN", folder.path()).output().await.expect("it starts");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("PG_BIN"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn wrong_calls_are_exit_2() {
+    for args in [
+        &["dev", "--lease", "soon"][..],
+        &["dev", "--llm-url", "http://127.0.0.1:1"],
+        &["token", "--org", "A", "--user", "B", "--role", "owner"],
+        &["token", "--org", " ", "--user", "B", "--role", "member"],
+        &["fly"],
+    ] {
+        assert_eq!(run(args).await.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn chat_without_an_api_is_exit_6_and_says_how_to_get_one() {
+    let folder = Folder::new();
+    let output = run(&["chat", "--data-dir", folder.text()]).await;
+    assert_eq!(output.status.code(), Some(6), "{}", said(&output));
+    assert!(said(&output).contains("hellosales dev"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_database_that_may_forget_is_refused_unless_this_is_wanted() {
+    // The tests' own cluster runs with fsync off.
+    TestDatabase::run(async |db| {
+        let off: String = db.owner().await.value("SELECT current_setting('fsync')").await;
+        assert_eq!(off, "off", "this test needs a cluster that may forget");
+        for part in ["api", "worker"] {
+            let start = |allow: &str| {
+                let mut command = program(&[part, "--listen", "127.0.0.1:0", "--database-url", &db.url]);
+                command.env("JWKS_URL", "http://127.0.0.1:1/jwks").env("JWT_ISSUERS", "i");
+                command.env("LLM_BASE_URL", "http://127.0.0.1:1/v1").env("LLM_MODEL", "m");
+                command.env("ALLOW_UNSAFE_DATABASE", allow);
+                command
+            };
+            let refused = start("").output().await.expect("it starts");
+            assert_eq!(refused.status.code(), Some(1), "{part}: {}", said(&refused));
+            assert!(said(&refused).contains("ALLOW_UNSAFE_DATABASE=true"), "{}", said(&refused));
+            let mut command = start("true");
+            // With its parent gone at once it stops as soon as it has started, and well.
+            let allowed = command.arg("--exit-with-parent").output().await.expect("it starts");
+            assert_eq!(allowed.status.code(), Some(0), "{part}: {}", said(&allowed));
+            assert!(said(&allowed).contains("may forget"), "{}", said(&allowed));
+        }
+    })
+    .await;
+}

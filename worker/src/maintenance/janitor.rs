@@ -1,0 +1,112 @@
+//! One worker at a time: steps that hang, and what is old.
+
+use std::collections::BTreeSet;
+
+use hellosales_core::queue::reap::{self, Overdue};
+use hellosales_core::queue::{janitor, lease};
+use hellosales_core::{DatabaseError, RunId, WorkerId};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
+
+use super::{Maintenance, PATIENCE};
+
+/// The duty is held this long, and renewed in half the time.
+const HOLD_MS: i64 = 2_000;
+const RENEW: Duration = Duration::from_secs(1);
+const OVERDUE: Duration = Duration::from_secs(5);
+const PRUNE: Duration = Duration::from_secs(60);
+/// A round of pruning ends after this long; the next tick goes on.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// How far pruning came.
+enum Pruned {
+    All,
+    UpTo(Option<RunId>),
+}
+
+impl Maintenance {
+    /// Clears away, as long as nobody else does.
+    pub(crate) async fn clean(self) {
+        let mut ticks = interval(RENEW);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut overdue, mut prune) = (Instant::now(), Instant::now());
+        let mut at = None;
+        loop {
+            let now = ticks.tick().await;
+            if !self.is_janitor().await {
+                continue;
+            }
+            if now >= overdue {
+                overdue = now + OVERDUE;
+                self.within(self.take_overdue()).await;
+            }
+            if now >= prune {
+                match self.within(self.prune(at)).await {
+                    Some(Pruned::UpTo(run)) => at = run,
+                    _ => (prune, at) = (now + PRUNE, None),
+                }
+            }
+        }
+    }
+
+    async fn is_janitor(&self) -> bool {
+        let held = lease::hold_duty(self.database.fast(), "janitor", self.worker, HOLD_MS);
+        matches!(timeout(PATIENCE, held).await, Ok(Ok(true)))
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, DatabaseError>>) -> Option<T> {
+        match timeout(PATIENCE, work).await {
+            Ok(Ok(done)) => Some(done),
+            Ok(Err(error)) => {
+                tracing::warn!(worker_id = %self.worker, %error, "the janitor could not clean");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(worker_id = %self.worker, "the janitor had no answer");
+                None
+            }
+        }
+    }
+
+    /// Steps past `must_end_by`, of workers that have beaten without a break: their stage hangs.
+    async fn take_overdue(&self) -> Result<(), DatabaseError> {
+        let overdue = reap::overdue(&self.database, self.lease_ms()).await?;
+        let now = Instant::now();
+        let hanging: Vec<Overdue> = {
+            let sightings = self.sightings();
+            overdue.into_iter().filter(|step| sightings.has_beaten_unbroken(now, step.worker)).collect()
+        };
+        let workers: BTreeSet<WorkerId> = hanging.iter().map(|step| step.worker).collect();
+        for step in hanging {
+            tracing::warn!(worker_id = %self.worker, owner = %step.worker, run_id = %step.run_id, stage = step.stage, "a stage hangs, and is taken from its worker");
+            let reaped = reap::reap_overdue(&self.database, step).await?;
+            self.taken(reaped).await;
+        }
+        for worker in workers {
+            let doomed = reap::doomed(&self.database, worker).await?;
+            // Those whose time is not over stay.
+            let _stayed = self.doom(doomed).await?;
+        }
+        Ok(())
+    }
+
+    async fn prune(&self, mut at: Option<RunId>) -> Result<Pruned, DatabaseError> {
+        let started = Instant::now();
+        loop {
+            at = janitor::prune_stream(&self.database, at).await?;
+            if at.is_none() {
+                break;
+            }
+            if started.elapsed() > ROUND {
+                return Ok(Pruned::UpTo(at));
+            }
+        }
+        while janitor::prune_idempotency_keys(&self.database).await? {
+            if started.elapsed() > ROUND {
+                return Ok(Pruned::UpTo(None));
+            }
+        }
+        let _gone = janitor::prune_workers(&self.database).await?;
+        self.close_forgotten().await?;
+        Ok(Pruned::All)
+    }
+}
