@@ -13,6 +13,7 @@ mod chat;
 mod checker;
 mod cli;
 mod harness;
+mod pipelines;
 mod proxy;
 mod queue;
 mod schema;

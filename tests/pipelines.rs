@@ -1,0 +1,8 @@
+//! The pipelines' stages on a real queue, against the simulator: a step at a time, as each test says.
+
+mod bench;
+mod cadence;
+mod chat;
+mod guards;
+mod history;
+mod ledger;
