@@ -105,16 +105,21 @@ async fn rule_10_ten_messages_at_once_are_answered_in_order_and_no_prompt_knows_
         let runs = join_all(messages.iter().map(|message| say(&ana, &session, message))).await;
         let _workers = (app.worker().await, app.worker().await);
         for run in &runs {
-            if let Some(stream) = ana.events(run, None).await {
-                stream.rest().await;
-            }
+            let events = ana.events(run, None).await.expect("a stream").rest().await;
+            assert_eq!(events.last().map(|event| event.name.as_str()), Some("run.completed"));
         }
         let said = history(&ana, &session).await;
         assert_eq!(said.len(), 20);
         let questions: Vec<&Value> = said.iter().filter(|said| said["role"] == "user").collect();
         let log = app.provider_log().await;
-        let turns = log.iter().filter(|call| call["messages"].to_string().contains("Question number")).take(10);
-        for (n, (call, question)) in turns.zip(&questions).enumerate() {
+        // A turn's prompt ends with its question, a summary's with something else.
+        let asks = |call: &Value| {
+            let last = call["messages"].as_array().and_then(|said| said.last()).cloned().unwrap_or_default();
+            questions.iter().any(|question| question["content"] == last["content"])
+        };
+        let turns: Vec<&Value> = log.iter().filter(|call| asks(call)).collect();
+        assert_eq!(turns.len(), 10);
+        for (n, (call, question)) in turns.into_iter().zip(&questions).enumerate() {
             let prompt = call["messages"].to_string();
             assert!(prompt.contains(question["content"].as_str().expect("a text")), "turn {n} asks its own question");
             for later in &questions[n + 1..] {

@@ -8,6 +8,7 @@
     reason = "a test that can't go on has failed, and says so"
 )]
 
+mod api;
 mod chat;
 mod checker;
 mod cli;

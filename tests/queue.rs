@@ -1,9 +1,9 @@
 //! The queue against core's own functions: no worker, so that each test decides what happens when.
 
-mod bench;
+pub(crate) mod bench;
 mod cancel;
 mod concurrent;
-mod ends;
+pub(crate) mod ends;
 mod fail;
 mod fan_in;
 mod fence;

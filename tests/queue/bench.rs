@@ -18,7 +18,7 @@ use crate::harness::check;
 use crate::harness::database::{Owner, TestDatabase};
 
 /// Two branches that meet: a, then b and c, then d.
-pub(super) static DIAMOND: Pipeline = Pipeline::new(
+pub(crate) static DIAMOND: Pipeline = Pipeline::new(
     "diamond",
     1,
     Lane::Standard,
@@ -27,7 +27,7 @@ pub(super) static DIAMOND: Pipeline = Pipeline::new(
 
 /// A diamond's input.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Cut {}
+pub(crate) struct Cut {}
 
 impl PipelineInput for Cut {
     const PIPELINE: &'static Pipeline = &DIAMOND;
@@ -36,7 +36,7 @@ impl PipelineInput for Cut {
 const LEASE_MS: i64 = 60_000;
 
 /// What a test stands at.
-pub(super) struct Bench<'a> {
+pub(crate) struct Bench<'a> {
     /// Its database.
     pub db: &'a TestDatabase,
     /// The pools of an api.
@@ -49,7 +49,7 @@ pub(super) struct Bench<'a> {
 }
 
 /// A worker: hands that claim and settle when the test says so.
-pub(super) struct Hand {
+pub(crate) struct Hand {
     /// Its id.
     pub worker: WorkerId,
     /// Its pools.
@@ -60,7 +60,7 @@ pub(super) struct Hand {
 
 impl Bench<'_> {
     /// Runs a test at a bench of its own; at its end all rules hold that hold at any instant.
-    pub(super) async fn run(test: impl AsyncFnOnce(&Bench<'_>)) {
+    pub(crate) async fn run(test: impl AsyncFnOnce(&Bench<'_>)) {
         TestDatabase::run_unchecked(async |db: &TestDatabase| {
             let bench = Bench::at(db).await;
             test(&bench).await;
@@ -70,7 +70,7 @@ impl Bench<'_> {
     }
 
     /// A bench in this database, whose rows the test itself checks.
-    pub(super) async fn at(db: &TestDatabase) -> Bench<'_> {
+    pub(crate) async fn at(db: &TestDatabase) -> Bench<'_> {
         let (org, user) = (OrgId::new(), UserId::new());
         let mut owner = db.owner().await;
         owner
@@ -83,22 +83,22 @@ impl Bench<'_> {
     }
 
     /// All rules that hold at any instant hold.
-    pub(super) async fn check(&self) {
+    pub(crate) async fn check(&self) {
         check::assert_clean(&check::report(self.db, hellosales_core::invariant::Scope::Live, &[&DIAMOND]).await);
     }
 
     /// All rules hold, and nothing is left to do.
-    pub(super) async fn check_quiet(&self) {
+    pub(crate) async fn check_quiet(&self) {
         check::assert_clean(&check::report(self.db, hellosales_core::invariant::Scope::Quiet, &[&DIAMOND]).await);
     }
 
     /// Statements of the owner.
-    pub(super) async fn sql(&self, sql: &str) {
+    pub(crate) async fn sql(&self, sql: &str) {
         self.owner.lock().await.run(sql).await;
     }
 
     /// One value that the owner sees.
-    pub(super) async fn value<T>(&self, sql: &str) -> T
+    pub(crate) async fn value<T>(&self, sql: &str) -> T
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
@@ -106,7 +106,7 @@ impl Bench<'_> {
     }
 
     /// A column that the owner sees.
-    pub(super) async fn column<T>(&self, sql: &str) -> Vec<T>
+    pub(crate) async fn column<T>(&self, sql: &str) -> Vec<T>
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
@@ -114,12 +114,12 @@ impl Bench<'_> {
     }
 
     /// A worker whose lease holds.
-    pub(super) async fn hand(&self) -> Hand {
+    pub(crate) async fn hand(&self) -> Hand {
         self.hand_through(&self.db.url).await
     }
 
     /// A worker that reaches the database by another way.
-    pub(super) async fn hand_through(&self, url: &str) -> Hand {
+    pub(crate) async fn hand_through(&self, url: &str) -> Hand {
         let db = crate::harness::database::pools(url, Role::Worker);
         let shapes = Shapes::new(&[&DIAMOND, &CHAT, &SUMMARY]);
         let hand = Hand { worker: WorkerId::new(), db, shapes, hand_over: false };
@@ -138,19 +138,19 @@ impl Bench<'_> {
     }
 
     /// The worker has been silent for longer than its lease.
-    pub(super) async fn expire(&self, hand: &Hand) {
+    pub(crate) async fn expire(&self, hand: &Hand) {
         self.sql(&format!("UPDATE workers SET lease_until = now() - interval '1 minute' WHERE id = '{}'", hand.worker))
             .await;
     }
 
     /// The worker beats again.
-    pub(super) async fn thaw(&self, hand: &Hand) {
+    pub(crate) async fn thaw(&self, hand: &Hand) {
         self.sql(&format!("UPDATE workers SET lease_until = now() + interval '1 minute' WHERE id = '{}'", hand.worker))
             .await;
     }
 
     /// Submits a diamond.
-    pub(super) async fn submit(&self) -> RunId {
+    pub(crate) async fn submit(&self) -> RunId {
         let run = NewRun::new(RunId::new(), &Cut {}, 1, 30_000).expect("an input");
         let mut tx = self.api.begin().await.expect("a transaction");
         submit::submit(&mut tx.enter(self.org).await.expect("entered"), &run).await.expect("submitted");
@@ -159,7 +159,7 @@ impl Bench<'_> {
     }
 
     /// A session.
-    pub(super) async fn session(&self) -> SessionId {
+    pub(crate) async fn session(&self) -> SessionId {
         let session = SessionId::new();
         self.sql(&format!(
             "INSERT INTO sessions (id, org_id, user_id) VALUES ('{session}', '{}', '{}')",
@@ -170,7 +170,7 @@ impl Bench<'_> {
     }
 
     /// What the user says, not yet accepted.
-    pub(super) fn turn(&self, session: SessionId, message: &str) -> NewTurn {
+    pub(crate) fn turn(&self, session: SessionId, message: &str) -> NewTurn {
         NewTurn {
             run_id: RunId::new(),
             session_id: session,
@@ -189,7 +189,7 @@ impl Bench<'_> {
     }
 
     /// Accepts a turn by these pools.
-    pub(super) async fn accept(&self, api: &Database, turn: &NewTurn) -> Result<AcceptedTurn, TurnError> {
+    pub(crate) async fn accept(&self, api: &Database, turn: &NewTurn) -> Result<AcceptedTurn, TurnError> {
         let mut tx = api.begin().await?;
         let accepted = turn::accept(&mut tx.enter(self.org).await?, turn).await?;
         tx.commit().await?;
@@ -197,17 +197,17 @@ impl Bench<'_> {
     }
 
     /// Accepts a turn.
-    pub(super) async fn say(&self, session: SessionId, message: &str) -> RunId {
+    pub(crate) async fn say(&self, session: SessionId, message: &str) -> RunId {
         self.accept(&self.api, &self.turn(session, message)).await.expect("accepted").run_id
     }
 
     /// A run's status.
-    pub(super) async fn status(&self, run: RunId) -> String {
+    pub(crate) async fn status(&self, run: RunId) -> String {
         self.value(&format!("SELECT status FROM pipeline_runs WHERE id = '{run}'")).await
     }
 
     /// A run's steps, by their number: `2 held failed`.
-    pub(super) async fn steps(&self, run: RunId) -> Vec<String> {
+    pub(crate) async fn steps(&self, run: RunId) -> Vec<String> {
         self.column(&format!(
             "SELECT concat_ws(' ', stage, status, held_by) FROM pipeline_steps WHERE run_id = '{run}' ORDER BY stage"
         ))
@@ -215,7 +215,7 @@ impl Bench<'_> {
     }
 
     /// A digest of all rows that a settlement may write.
-    pub(super) async fn fingerprint(&self) -> String {
+    pub(crate) async fn fingerprint(&self) -> String {
         let tables = [
             "pipeline_runs",
             "pipeline_steps",
@@ -236,7 +236,7 @@ impl Bench<'_> {
     }
 
     /// Waits until so many statements of this database stand before a lock: then who came first is first.
-    pub(super) async fn blocked(&self, n: i64) {
+    pub(crate) async fn blocked(&self, n: i64) {
         let sql = format!(
             "SELECT count(*) >= {n} FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         );
@@ -244,27 +244,27 @@ impl Bench<'_> {
     }
 
     /// A second owner's transaction that holds the rows of this query until it is dropped.
-    pub(super) async fn lock(&self, query: &str) -> Owner {
+    pub(crate) async fn lock(&self, query: &str) -> Owner {
         let mut owner = self.db.owner().await;
         owner.run(&format!("BEGIN; {query} FOR NO KEY UPDATE")).await;
         owner
     }
 
     /// How many products the effects of stages have made.
-    pub(super) async fn effects(&self) -> i64 {
+    pub(crate) async fn effects(&self) -> i64 {
         self.value("SELECT count(*) FROM products").await
     }
 }
 
 impl Hand {
     /// Successors are handed to this worker.
-    pub(super) const fn taking_over(mut self) -> Self {
+    pub(crate) const fn taking_over(mut self) -> Self {
         self.hand_over = true;
         self
     }
 
     /// A claim that takes up to so many steps of each lane, and suspects.
-    pub(super) fn request(&self, free: i64) -> ClaimRequest {
+    pub(crate) fn request(&self, free: i64) -> ClaimRequest {
         ClaimRequest {
             worker: self.worker,
             token: LeaseToken::random(),
@@ -276,19 +276,19 @@ impl Hand {
     }
 
     /// Claims as told.
-    pub(super) async fn try_claim(&self, request: &ClaimRequest) -> Result<Vec<ClaimedStep>, DatabaseError> {
+    pub(crate) async fn try_claim(&self, request: &ClaimRequest) -> Result<Vec<ClaimedStep>, DatabaseError> {
         Ok(claim::claim(&self.db, request, &self.shapes).await?.steps)
     }
 
     /// Claims up to so many steps, in the order of their stages.
-    pub(super) async fn claim(&self, free: i64) -> Vec<ClaimedStep> {
+    pub(crate) async fn claim(&self, free: i64) -> Vec<ClaimedStep> {
         let mut steps = self.try_claim(&self.request(free)).await.expect("a claim");
         steps.sort_by_key(|step| (step.run().id, step.stage()));
         steps
     }
 
     /// Claims a step of this stage, which must be to be had.
-    pub(super) async fn take(&self, stage: &str) -> ClaimedStep {
+    pub(crate) async fn take(&self, stage: &str) -> ClaimedStep {
         let mut request = self.request(1);
         let end = format!("/{stage}");
         request.kinds = self.shapes.kinds().into_iter().filter(|kind| kind.ends_with(&end)).collect();
@@ -297,23 +297,23 @@ impl Hand {
     }
 
     /// What runs under a token.
-    pub(super) async fn adopt(&self, token: LeaseToken) -> Vec<ClaimedStep> {
+    pub(crate) async fn adopt(&self, token: LeaseToken) -> Vec<ClaimedStep> {
         claim::adopt(&self.db, self.worker, token, &self.shapes).await.expect("an answer").steps
     }
 
     /// Settles a group, once.
-    pub(super) async fn report(&self, group: Vec<Settlement>) -> Report {
+    pub(crate) async fn report(&self, group: Vec<Settlement>) -> Report {
         let options = SettleOptions { worker: self.worker, stage_timeout_ms: 30_000, hand_over: self.hand_over };
         settle::settle(&self.db, &options, group).await
     }
 
     /// Settles a group, once, and says what became of each.
-    pub(super) async fn settle(&self, group: Vec<Settlement>) -> Vec<Settled> {
+    pub(crate) async fn settle(&self, group: Vec<Settlement>) -> Vec<Settled> {
         self.report(group).await.settled
     }
 
     /// Settles one result, as often as it takes.
-    pub(super) async fn settle_one(&self, settlement: Settlement) -> Settled {
+    pub(crate) async fn settle_one(&self, settlement: Settlement) -> Settled {
         let mut settlement = settlement;
         for _ in 0..50 {
             match self.settle(vec![settlement]).await.pop().expect("one answer") {
@@ -326,12 +326,12 @@ impl Hand {
     }
 
     /// Settles one step, which must land; the successor that is handed over with it.
-    pub(super) async fn land(&self, step: ClaimedStep, end: End) -> Option<ClaimedStep> {
+    pub(crate) async fn land(&self, step: ClaimedStep, end: End) -> Option<ClaimedStep> {
         self.land_with(Settlement::new(step, end)).await
     }
 
     /// Settles one result, which must land.
-    pub(super) async fn land_with(&self, settlement: Settlement) -> Option<ClaimedStep> {
+    pub(crate) async fn land_with(&self, settlement: Settlement) -> Option<ClaimedStep> {
         match self.settle_one(settlement).await {
             Settled::Landed { next } => next.map(|next| *next),
             settled => panic!("it did not land: {settled:?}"),
@@ -339,7 +339,7 @@ impl Hand {
     }
 
     /// Works on a turn to its end, with an answer of no words.
-    pub(super) async fn answer(&self) {
+    pub(crate) async fn answer(&self) {
         for _ in 0..6 {
             let Some(step) = self.claim(1).await.pop() else { break };
             let answers = step.shape().name == "persist";

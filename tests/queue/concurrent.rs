@@ -11,6 +11,7 @@ use hellosales_core::{OrgId, RunId};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::bench::{Bench, DIAMOND, Hand};
@@ -33,15 +34,15 @@ fn end(rng: &mut StdRng, step: &ClaimedStep) -> End {
 }
 
 /// One worker's life: it claims, settles in groups, leaves some for later, and now and then freezes past its lease.
-async fn work(bench: &Bench<'_>, hand: &Hand, seed: u64) {
+async fn work(bench: &Bench<'_>, hand: &Hand, seed: u64, done: &CancellationToken) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut kept: Vec<Settlement> = Vec::new();
-    for _ in 0..ROUNDS {
+    while !done.is_cancelled() {
         kept.extend(hand.claim(rng.random_range(1..6)).await.into_iter().map(|step| {
             let end = end(&mut rng, &step);
             result(step, end)
         }));
-        if rng.random_ratio(1, 12) {
+        if rng.random_ratio(1, 6) {
             bench.expire(hand).await;
             reap::reap(&hand.db, hand.worker).await.expect("a reap");
             for doomed in reap::doomed(&hand.db, hand.worker).await.expect("an answer") {
@@ -128,8 +129,12 @@ async fn everything_at_once(seed: u64) {
     Bench::run(async |bench| {
         let bench: &Bench<'_> = bench;
         let hands = [bench.hand().await, bench.hand().await.taking_over(), bench.hand().await, bench.hand().await];
-        let workers = (0_u64..).zip(&hands).map(|(n, hand)| work(bench, hand, seed * 100 + n));
-        let users = use_it(bench, bench.org, seed);
+        let done = CancellationToken::new();
+        let workers = (0_u64..).zip(&hands).map(|(n, hand)| work(bench, hand, seed * 100 + n, &done));
+        let users = async {
+            use_it(bench, bench.org, seed).await;
+            done.cancel();
+        };
         tokio::join!(futures::future::join_all(workers), users);
         check::assert_clean(&check::report(bench.db, Scope::Live, &[&DIAMOND]).await);
         drain(bench).await;

@@ -9,7 +9,7 @@ use hellosales_core::{DatabaseError, ErrorCode, Failure, RunId, SessionId};
 use serde_json::{Value, json};
 
 /// A result, with an answer if it is a turn's last stage that is done.
-pub(super) fn result(step: ClaimedStep, end: End) -> Settlement {
+pub(crate) fn result(step: ClaimedStep, end: End) -> Settlement {
     let answers = step.shape().name == "persist" && step.run().user_sequence.is_some() && matches!(end, End::Ok(_));
     let effects = answers.then(|| Answer::of(&step));
     let settlement = Settlement::new(step, end);
@@ -20,27 +20,27 @@ pub(super) fn result(step: ClaimedStep, end: End) -> Settlement {
 }
 
 /// A stage is done.
-pub(super) fn ok() -> End {
+pub(crate) fn ok() -> End {
     End::Ok(json!({}))
 }
 
 /// A stage is done, with this output.
-pub(super) fn output(value: Value) -> End {
+pub(crate) fn output(value: Value) -> End {
     End::Ok(value)
 }
 
 /// A stage failed for good.
-pub(super) fn failed() -> End {
+pub(crate) fn failed() -> End {
     End::Fail(Failure::new(ErrorCode::StageFailed, "no"))
 }
 
 /// A stage failed, and may try again.
-pub(super) fn retry() -> End {
+pub(crate) fn retry() -> End {
     End::Retry { failure: Failure::new(ErrorCode::ProviderUnavailable, "not now"), retry_after: None }
 }
 
 /// An effect that can be counted: a product.
-pub(super) struct Product;
+pub(crate) struct Product;
 
 impl Effects for Product {
     fn apply<'a>(&'a self, tx: &'a mut OrgTx<'_>) -> BoxFuture<'a, Result<(), DatabaseError>> {
@@ -56,7 +56,7 @@ impl Effects for Product {
 }
 
 /// Effects that are written, and then can't go on.
-pub(super) struct Interrupted;
+pub(crate) struct Interrupted;
 
 impl Effects for Interrupted {
     fn apply<'a>(&'a self, tx: &'a mut OrgTx<'_>) -> BoxFuture<'a, Result<(), DatabaseError>> {
@@ -68,7 +68,7 @@ impl Effects for Interrupted {
 }
 
 /// The assistant's interaction, as persist writes it.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     session: SessionId,
     run: RunId,
     sequence: i32,
@@ -76,7 +76,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Of this step's turn.
-    pub(super) fn of(step: &ClaimedStep) -> Arc<dyn Effects> {
+    pub(crate) fn of(step: &ClaimedStep) -> Arc<dyn Effects> {
         let session = step.run().session_id.expect("a turn");
         Arc::new(Self { session, run: step.run().id, sequence: sequence(step) })
     }

@@ -79,15 +79,7 @@ fn config() -> WorkerConfig {
 
 /// Waits until a query's only value is this.
 async fn until(bench: &Bench<'_>, sql: &str, expected: &str) {
-    let mut last = String::new();
-    for _ in 0..3_000 {
-        last = bench.value(&format!("SELECT coalesce(({sql})::text, '')")).await;
-        if last == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{sql}: {last}, never {expected}");
+    bench.db.owner().await.until(&format!("SELECT coalesce(({sql})::text, '') = '{expected}'")).await;
 }
 
 /// Waits until a run has this status.

@@ -166,3 +166,63 @@ fn usable(key: Key) -> Option<Identified> {
     let decoded = fits.then(|| DecodingKey::from_rsa_components(&n, &e).ok()).flatten()?;
     Some((key.kid, Arc::new(decoded)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use hellosales_simulator::Issuer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    /// A key set on a port of its own, and how often it was asked for.
+    async fn serve(issuer: &Issuer) -> (Arc<Jwks>, Arc<AtomicUsize>, JoinSet<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+        let body = issuer.jwks().to_string();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let mut serving = JoinSet::new();
+        let count = Arc::clone(&asked);
+        serving.spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let _head = socket.read(&mut [0; 4096]).await;
+                let _sent = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        (Arc::new(Jwks::new(vec![url]).unwrap()), asked, serving)
+    }
+
+    #[tokio::test]
+    async fn ten_at_once_ask_once_and_an_unknown_key_does_not_ask_again_within_the_minute() {
+        let issuer = Issuer::ephemeral().unwrap();
+        let (jwks, asked, _serving) = serve(&issuer).await;
+        let found = futures::future::join_all((0..10).map(|_| jwks.key(Some(issuer.kid())))).await;
+        assert!(found.iter().all(Result::is_ok));
+        for _ in 0..5 {
+            assert_eq!(jwks.key(Some("other")).await.err().unwrap().code(), ErrorCode::TokenInvalid);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn keys_at_hand_stay_good_when_the_issuer_is_gone() {
+        let issuer = Issuer::ephemeral().unwrap();
+        let (jwks, _, mut serving) = serve(&issuer).await;
+        assert!(jwks.check().await);
+        serving.shutdown().await;
+        assert!(jwks.key(Some(issuer.kid())).await.is_ok());
+        assert!(jwks.key(None).await.is_ok());
+        assert_eq!(jwks.key(Some("other")).await.err().unwrap().code(), ErrorCode::TokenInvalid);
+    }
+
+    #[tokio::test]
+    async fn no_keys_at_all_is_not_the_callers_fault() {
+        let jwks = Arc::new(Jwks::new(vec!["http://127.0.0.1:9/".to_owned()]).unwrap());
+        assert_eq!(jwks.key(Some("k")).await.err().unwrap().code(), ErrorCode::NotReady);
+    }
+}

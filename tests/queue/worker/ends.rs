@@ -254,6 +254,30 @@ async fn a_claim_whose_answer_is_lost_is_adopted_and_not_reaped() {
 }
 
 #[tokio::test]
+async fn a_result_outlives_an_outage_of_the_database_longer_than_the_lease() {
+    Bench::run(async |bench| {
+        let proxy = Proxy::start(&bench.db.url).await;
+        let b = Script::of(&[&[Act::Wait]]);
+        let listening = WorkerConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config() };
+        let worker = Plan::b(&b).worker_through(&proxy.url(&bench.db.url), listening, 30_000).await;
+        let run = bench.submit().await;
+        b.begun().await;
+        proxy.control().refuse(true);
+        proxy.control().cut_all();
+        b.go_on();
+        let ready = format!("http://{}/ready", worker.address().expect("an address"));
+        let lost = async { while reqwest::get(&ready).await.expect("an answer").status() != 503 {} };
+        tokio::time::timeout(Duration::from_secs(10), lost).await.expect("it notices that its lease is over");
+        proxy.control().refuse(false);
+        run_is(bench, run, "completed").await;
+        assert_eq!(b.seen(), [attempt(1, None)], "its result was kept");
+        worker.drain().await;
+        bench.check_quiet().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_worker_says_that_it_lives_whether_it_is_ready_and_what_it_did() {
     Bench::run(async |bench| {
         let listening = WorkerConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config() };

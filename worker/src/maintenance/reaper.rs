@@ -21,7 +21,8 @@ impl Maintenance {
                 continue;
             };
             let dead = self.sightings().look(Instant::now(), &expired);
-            for worker in dead {
+            // Whoever looks lives: its own beat is on its way.
+            for worker in dead.into_iter().filter(|&worker| worker != self.worker) {
                 let taken = timeout(PATIENCE, self.bury(worker)).await;
                 if !matches!(taken, Ok(Ok(false))) {
                     self.sightings().again(worker);

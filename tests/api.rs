@@ -1,0 +1,12 @@
+//! The api over real HTTP, against a real database and the simulator's issuer. A worker's part is played by hand.
+
+mod auth;
+mod bad_input;
+mod door;
+mod events;
+mod idempotency;
+mod lost_answers;
+mod messages;
+mod runs;
+mod sessions;
+mod shutdown;
