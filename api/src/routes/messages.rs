@@ -34,7 +34,7 @@ struct NewMessage {
     #[schema(min_length = 1, max_length = 100)]
     message_id: Option<String>,
     /// `fast`, `balanced` or `quality`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(fast|balanced|quality)$")]
     quality_mode: Option<QualityMode>,
     #[schema(minimum = 0, maximum = 2)]
     temperature: Option<f64>,

@@ -25,7 +25,7 @@ pub(super) const MAX_METADATA_BYTES: usize = 16 * 1024;
 #[derive(Debug, ToSchema)]
 #[schema(as = NewChatSession)]
 pub(super) struct NewSessionBody {
-    #[schema(value_type = Option<String>, max_length = 255)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     title: Option<String>,
     #[schema(value_type = Option<uuid::Uuid>)]
     product_id: Option<ProductId>,

@@ -24,7 +24,7 @@ use crate::turn::session_not_found;
 #[derive(Debug, ToSchema)]
 #[schema(as = ChatSessionChange)]
 pub(super) struct ChangeBody {
-    #[schema(value_type = Option<String>, max_length = 255)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     title: Given<String>,
     #[schema(value_type = Option<uuid::Uuid>)]
     product_id: Given<hellosales_core::ProductId>,
