@@ -14,6 +14,7 @@ pub(super) fn complete(mut document: Value) -> Value {
     for (method, operation) in paths.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut).flatten() {
         inputs.extend(input(operation));
         answers(method, operation);
+        parameters(operation);
     }
     let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
     for (name, schema) in schemas.into_iter().flatten() {
@@ -61,6 +62,15 @@ fn answers(method: &str, operation: &mut Value) {
     }
 }
 
+/// A parameter may be left out; it can't be null.
+fn parameters(operation: &mut Value) {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for kind in parameters.into_iter().flatten().filter_map(|parameter| parameter.pointer_mut("/schema/type")) {
+        let only = kind.as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned();
+        *kind = only.unwrap_or_else(|| kind.take());
+    }
+}
+
 /// Of what is sent to us: unknown members are refused.
 fn closed(schema: &mut Value) {
     if let Some(schema) = schema.as_object_mut() {
@@ -88,6 +98,7 @@ mod tests {
     fn what_holds_for_all_routes_is_said_at_each() {
         let done = complete(json!({
             "paths": {"/x": {"post": {
+                "parameters": [{"name": "If-Match", "schema": {"type": ["string", "null"]}}, {"name": "id", "schema": {"type": "string"}}],
                 "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewX"}}}},
                 "responses": {"201": {"content": {"application/json": {}}}, "404": {"content": {"application/json": {}}}}
             }, "get": {"security": [{}], "responses": {"200": {}}}}},
@@ -102,6 +113,9 @@ mod tests {
         };
         assert_eq!(answers("post"), ["201", "400", "401", "403", "404", "413", "415", "422", "default"]);
         assert_eq!(answers("get"), ["200", "default"]);
+        for parameter in done["paths"]["/x"]["post"]["parameters"].as_array().unwrap() {
+            assert_eq!(parameter["schema"]["type"], "string");
+        }
         let post = &done["paths"]["/x"]["post"]["responses"];
         assert!(post["404"]["content"].get("application/problem+json").is_some());
         assert!(post["404"]["content"].get("application/json").is_none());
