@@ -211,6 +211,55 @@ async fn talk(door: &Door<'_>, head: &str, rest: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// One answer from a connection that may stay open: its head, and as much of a body as it says.
+async fn answer(socket: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+            if body.len() >= length.parse().expect("a number") {
+                return text;
+            }
+        }
+        assert!(socket.read_buf(&mut bytes).await.expect("an answer") > 0, "closed without an answer: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_was_read_leaves_the_connection_good() {
+    Door::run(async |door| {
+        let nobody = "POST /chat/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ";
+        let mut socket = TcpStream::connect(door.address).await.expect("a connection");
+        for length in [2, 100_000, 1_000_000] {
+            socket.write_all(format!("{nobody}{length}\r\n\r\n").as_bytes()).await.expect("sent");
+            tokio::task::yield_now().await;
+            socket.write_all(&vec![b' '; length]).await.expect("sent");
+            let told = answer(&mut socket).await;
+            assert!(told.starts_with("HTTP/1.1 401") && !told.contains("connection: close"), "{told}");
+        }
+        // What isn't sent is not waited for, and the client is told.
+        socket.write_all(format!("{nobody}1000\r\n\r\n").as_bytes()).await.expect("sent");
+        let told = answer(&mut socket).await;
+        assert!(told.starts_with("HTTP/1.1 401") && told.contains("connection: close"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_still_hears_that_it_is_too_much() {
+    Door::run(async |door| {
+        let length = 8 << 20;
+        let head = format!(
+            "POST /chat/sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
+            door.ana().token
+        );
+        let told = talk(door, &head, &vec![b' '; length]).await;
+        assert!(told.starts_with("HTTP/1.1 413") && told.contains("connection: close"), "{told}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_before_it_is_read() {
     Door::run(async |door| {
