@@ -15,12 +15,16 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::error::Problem;
+use crate::server::HangUp;
 use crate::state::AppState;
 
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 100;
 /// A request's head may have this many bytes; what reads it has room for a little more.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Routes that end so are streams: any answer but 200 would keep a browser from coming back to one, so when it can't
+/// be had for now (no database, no keys) there is none.
+const STREAMS: &str = "/events";
 /// What a browser's script may read.
 const EXPOSED: &str = "Location, ETag, X-Request-ID, Link, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, \
                        Idempotent-Replayed, Preference-Applied";
@@ -56,6 +60,10 @@ pub(crate) async fn wrap(State(state): State<AppState>, mut request: Request, ne
             Problem::new(ErrorCode::InternalError, "something went wrong on our side").into_response()
         })
     };
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE && route.ends_with(STREAMS) {
+        tracing::info!(request_id = %id, route, "hung up: a stream has no 503");
+        return HangUp.into_response();
+    }
     let mut answer = with_body(answer, &id);
     add_headers(answer.headers_mut(), &id);
     add_cors(answer.headers_mut(), origin, is_preflight);
