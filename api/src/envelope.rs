@@ -28,6 +28,8 @@ const STREAMS: &str = "/events";
 /// What a browser's script may read.
 const EXPOSED: &str = "Location, ETag, X-Request-ID, Link, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, \
                        Idempotent-Replayed, Preference-Applied";
+/// What a browser's script may do. Which of them a route has, axum adds only after us.
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const ALLOWED_HEADERS: &str =
     "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Prefer, X-Request-ID, Traceparent";
 
@@ -140,8 +142,7 @@ fn add_cors(headers: &mut HeaderMap, origin: Option<HeaderValue>, is_preflight: 
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     if is_preflight {
-        let methods = headers.get(header::ALLOW).cloned().unwrap_or(HeaderValue::from_static("GET"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
