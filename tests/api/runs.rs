@@ -102,3 +102,19 @@ async fn lists_are_paged_without_a_gap_or_a_repeat() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_pipeline_hands_on_between_its_stages_is_no_result() {
+    Door::run(async |door| {
+        let ana = door.ana();
+        let session = ana.session().await;
+        let run = ana.say(&session, "hello").await["id"].as_str().expect("an id").to_owned();
+        // As a summary's run is: it makes no object of the contract, but its last stage has an output.
+        door.bench
+            .sql("UPDATE pipeline_runs SET target_type = NULL, target_id = NULL, result = '{\"text\": \"x\"}'")
+            .await;
+        let shown = ana.get(&format!("/runs/{run}")).await.expect(StatusCode::OK);
+        assert_eq!((&shown["target"], &shown["result"]), (&json!(null), &json!(null)));
+    })
+    .await;
+}
