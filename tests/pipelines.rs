@@ -5,4 +5,5 @@ mod cadence;
 mod chat;
 mod guards;
 mod history;
+mod laws;
 mod ledger;

@@ -28,26 +28,15 @@ pub(super) fn simulator(data_dir: &DataDir, port: u16) -> Spec {
 }
 
 pub(super) fn api(stack: &Stack, n: u16, port: u16) -> Spec {
-    let name = format!("api-{n}");
     let env = vec![
         ("DATABASE_URL", stack.database_url.clone()),
         ("JWKS_URL", format!("{}/.well-known/jwks.json", stack.simulator_url)),
         ("JWT_ISSUERS", hellosales_simulator::ISSUER.to_owned()),
     ];
-    Spec {
-        role: Role::Api,
-        args: Arc::new(|port| words(&["api", "--exit-with-parent", "--listen", &address(port)])),
-        env,
-        port,
-        log: stack.data_dir.log(&name),
-        name,
-        ready: answers("/ready"),
-        pid_file: None,
-    }
+    server(stack, (Role::Api, n), port, env)
 }
 
 pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spec {
-    let name = format!("worker-{n}");
     // Who presses Ctrl-C doesn't wait for a model's whole answer; what runs is given back.
     let mut env = vec![("DATABASE_URL", stack.database_url.clone()), ("WORKER_GRACE_MS", "3000".to_owned())];
     if options.model != Model::Environment {
@@ -74,9 +63,15 @@ pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spe
     if let Some(lease) = options.lease {
         env.push(("WORKER_LEASE_MS", lease.as_millis().to_string()));
     }
+    server(stack, (Role::Worker, n), port, env)
+}
+
+/// A command of ours that is told by its environment, and serves; the `n`th of its role.
+fn server(stack: &Stack, (role, n): (Role, u16), port: u16, env: Vec<(&'static str, String)>) -> Spec {
+    let name = format!("{}-{n}", role.as_str());
     Spec {
-        role: Role::Worker,
-        args: Arc::new(|port| words(&["worker", "--exit-with-parent", "--listen", &address(port)])),
+        role,
+        args: Arc::new(move |port| words(&[role.as_str(), "--exit-with-parent", "--listen", &address(port)])),
         env,
         port,
         log: stack.data_dir.log(&name),

@@ -129,6 +129,13 @@ mod tests {
             message("assistant", "Ten euros a month."),
         ]));
         assert_eq!(text, "The user said: What does Beacon cost. The assistant answered: Ten euros a month.");
+        let record = format!("Before: {text}\nUser: And support?");
+        let second = said(&request(vec![message("system", "Summarise the conversation."), message("user", &record)]));
+        assert!(second.starts_with("Before: The user said: What does Beacon cost. "), "{second}");
+        assert!(second.ends_with("The user said: And support."), "{second}");
+        let record = format!("Before: {second}\nUser: And training?");
+        let third = said(&request(vec![message("system", "Summarise the conversation."), message("user", &record)]));
+        assert!(third.starts_with("Before: The user said: What does Beacon cost. "), "{third}");
         let none = said(&request(vec![message("system", "Summarise the conversation.")]));
         assert_eq!(none, "Nothing has been said yet.");
     }

@@ -122,6 +122,14 @@ impl Prompt {
             .collect()
     }
 
+    /// What was summed up before: a section's, else the record's line. What stood first in it stays first, however often it
+    /// is summed up again.
+    pub(crate) fn before(&self) -> Option<String> {
+        let line = |line: &str| line.trim().strip_prefix("Before:").map(|rest| rest.trim().to_owned());
+        let told = self.section("summary").into_iter().next().or_else(|| self.question.lines().find_map(line))?;
+        Some(line(&told).unwrap_or(told))
+    }
+
     /// Whether the system asks for a summary of a conversation (a section that holds one is no
     /// such request).
     pub(crate) fn asks_for_summary(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::request::Message;
 pub(crate) struct Writer {
     facts: Facts,
     lines: Vec<(Speaker, String)>,
-    before: Vec<String>,
+    before: Option<String>,
     seed: [u8; 32],
     turn: usize,
 }
@@ -89,7 +89,7 @@ impl Writer {
             let by = usize::from(byte) % list.len().max(1);
             list.rotate_left(by);
         }
-        Self { facts, lines: prompt.conversation(), before: prompt.section("summary"), seed, turn: 2 }
+        Self { facts, lines: prompt.conversation(), before: prompt.before(), seed, turn: 2 }
     }
 
     /// The next choice among so many; each choice sees another byte of the hash.
@@ -154,7 +154,7 @@ impl Writer {
     /// What was said, in the conversation's own words.
     pub(crate) fn summary(&mut self) -> String {
         let mut said = Vec::new();
-        if let Some(before) = self.before.first().and_then(|line| clip(line, 20)) {
+        if let Some(before) = self.before.as_deref().and_then(|line| clip(line, 20)) {
             said.push(format!("Before: {before}."));
         }
         // The beginning says what it is about, the end where it stands.

@@ -8,7 +8,7 @@ use hellosales_core::content::client::{self, Client};
 use hellosales_core::content::company_profile::{self, CompanyProfile};
 use hellosales_core::content::product::{self, Product};
 use hellosales_core::queue::claim::{self, ClaimRequest};
-use hellosales_core::queue::settle::{self, SettleOptions, Settled};
+use hellosales_core::queue::settle::{self, Report, SettleOptions, Settled};
 use hellosales_core::queue::turn::{self, NewTurn};
 use hellosales_core::queue::{ClaimedStep, Effects, End, Settlement, lease};
 use hellosales_core::run::QualityMode;
@@ -45,7 +45,7 @@ pub(super) struct Bench<'a> {
     pub session: SessionId,
     user: UserId,
     hand: WorkerId,
-    registry: CheckedRegistry,
+    pub registry: CheckedRegistry,
     owner: Mutex<Owner>,
     simulator: String,
     http: reqwest::Client,
@@ -252,6 +252,13 @@ impl Bench<'_> {
     /// Settles what came of a step; it must land.
     pub(super) async fn settle(&self, job: Job, executed: Executed) -> Option<Arc<dyn Effects>> {
         let Executed::Ended { end, effects } = executed else { panic!("the stage found itself lost") };
+        let settled = self.report(job, end, effects.clone()).await.settled.pop();
+        assert!(matches!(settled, Some(Settled::Landed { .. })), "{settled:?}");
+        effects
+    }
+
+    /// Hands in an end of a step; what became of it, and who is to be woken.
+    pub(super) async fn report(&self, job: Job, end: End, effects: Option<Arc<dyn Effects>>) -> Report {
         let tail = match (&end, &job.stream) {
             (End::Ok(_), Some(stream)) => Some(stream.finish(Duration::ZERO).await),
             _ => None,
@@ -260,13 +267,43 @@ impl Bench<'_> {
         if let Some(tail) = tail {
             settlement = settlement.with_stream(tail);
         }
-        if let Some(effects) = &effects {
-            settlement = settlement.with_effects(Arc::clone(effects));
+        if let Some(effects) = effects {
+            settlement = settlement.with_effects(effects);
         }
         let options = SettleOptions { worker: self.hand, stage_timeout_ms: 30_000, hand_over: false };
-        let settled = settle::settle(&self.worker, &options, vec![settlement]).await.settled.pop();
-        assert!(matches!(settled, Some(Settled::Landed { .. })), "{settled:?}");
-        effects
+        settle::settle(&self.worker, &options, vec![settlement]).await
+    }
+
+    /// Takes a running step away from its worker, as a reap does.
+    pub(super) async fn take_away(&self, run: RunId, stage: usize) {
+        self.sql(&format!(
+            "UPDATE pipeline_steps SET status = 'ready', crashes = crashes + 1, worker_id = NULL, claimed_at = NULL, must_end_by = NULL,
+               lease_token = NULL WHERE run_id = '{run}' AND stage = {stage} AND status = 'running'"
+        ))
+        .await;
+    }
+
+    /// Makes what waits for its time ready now.
+    pub(super) async fn hurry(&self, run: RunId) {
+        self.sql(&format!(
+            "UPDATE pipeline_steps SET status = 'ready', available_at = NULL, delay_reason = NULL
+             WHERE run_id = '{run}' AND status = 'delayed'"
+        ))
+        .await;
+    }
+
+    /// A step: status, failures, snoozes, why it waits; empty if it is gone.
+    pub(super) async fn step_of(&self, run: RunId, stage: usize) -> String {
+        let sql = format!(
+            "SELECT concat_ws(' ', status, failures, snoozes, delay_reason) FROM pipeline_steps
+             WHERE run_id = '{run}' AND stage = {stage}"
+        );
+        self.column(&sql).await.pop().unwrap_or_default()
+    }
+
+    /// A run: status, and why.
+    pub(super) async fn status_of(&self, run: RunId) -> String {
+        self.value(&format!("SELECT concat_ws(' ', status, status_reason) FROM pipeline_runs WHERE id = '{run}'")).await
     }
 
     /// Takes a step of this stage, executes and settles it; what its readers got.

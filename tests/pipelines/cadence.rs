@@ -1,6 +1,7 @@
 //! Summaries: asked for in time, waited for by nobody.
 
 use hellosales_worker::config::PipelineConfig;
+use hellosales_worker::registry::Executed;
 
 use super::bench::Bench;
 
@@ -53,6 +54,23 @@ async fn a_summary_is_submitted_with_the_turn_that_makes_it_due_and_no_turn_wait
         assert_eq!(summaries, ["1 2 t"]);
         let state = "SELECT concat_ws(' ', turns_since_summary, last_cutoff_sequence, pending_run_id) FROM summary_states";
         assert_eq!(bench.column(state).await, ["1 2"], "the turn after stays counted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_summarys_lane_is_woken_by_the_turn_that_asks_for_it() {
+    Bench::run_with(EVERY_TWO, async |bench| {
+        for (message, woken) in [("What does Beacon cost?", false), ("And support?", true)] {
+            bench.say(message).await;
+            for kind in &CHAT[..5] {
+                bench.step(kind).await;
+            }
+            let job = bench.take("chat@1/persist").await;
+            let Executed::Ended { end, effects } = bench.execute(&job).await else { panic!("it is ours") };
+            let report = bench.report(job, end, effects).await;
+            assert_eq!(report.wakes.lanes, [false, woken, false], "{message}");
+        }
     })
     .await;
 }

@@ -82,6 +82,9 @@ impl std::fmt::Debug for Settings<'_> {
     }
 }
 
+/// The last turn can still be replaced: no summary may cover it.
+const KEEP_LAST: RangeInclusive<i32> = 2..=100;
+
 /// What stages are told by operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PipelineConfig {
@@ -119,7 +122,7 @@ impl PipelineConfig {
         let config = Self {
             summary_enabled: settings.flag("SUMMARY_ENABLED", default.summary_enabled)?,
             summary_threshold: settings.number("SUMMARY_THRESHOLD", default.summary_threshold, 1..=1_000)?,
-            summary_keep_last: settings.number("SUMMARY_KEEP_LAST", default.summary_keep_last, 0..=100)?,
+            summary_keep_last: settings.number("SUMMARY_KEEP_LAST", default.summary_keep_last, KEEP_LAST)?,
             guardrails_enabled: settings.flag("GUARDRAILS_ENABLED", default.guardrails_enabled)?,
             stage_timeout_ms: settings.number("STAGE_TIMEOUT_MS", default.stage_timeout_ms, 100..=3_600_000)?,
         };
@@ -172,7 +175,7 @@ mod tests {
         for (name, value) in [
             ("SUMMARY_ENABLED", "perhaps"),
             ("SUMMARY_THRESHOLD", "0"),
-            ("SUMMARY_KEEP_LAST", "-1"),
+            ("SUMMARY_KEEP_LAST", "1"),
             ("GUARDRAILS_ENABLED", "2"),
             ("STAGE_TIMEOUT_MS", "soon"),
         ] {

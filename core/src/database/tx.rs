@@ -6,6 +6,7 @@ use sqlx::{Postgres, Transaction};
 
 use crate::error::DatabaseError;
 use crate::id::OrgId;
+use crate::run::Lane;
 
 /// An open transaction; rolled back when dropped.
 #[derive(Debug)]
@@ -35,12 +36,12 @@ impl Tx {
     /// If the server can't be reached.
     pub async fn enter(&mut self, org: OrgId) -> Result<OrgTx<'_>, DatabaseError> {
         sqlx::query!("SELECT set_config('app.org_id', $1, true)", org.to_string()).fetch_one(self.connection()).await?;
-        Ok(OrgTx { connection: &mut self.inner, org })
+        Ok(OrgTx { connection: &mut self.inner, org, submitted: Vec::new() })
     }
 
     /// The same organisation again, in a transaction that has entered it.
     pub(crate) fn entered(&mut self, org: OrgId) -> OrgTx<'_> {
-        OrgTx { connection: &mut self.inner, org }
+        OrgTx { connection: &mut self.inner, org, submitted: Vec::new() }
     }
 
     /// Commits. An error leaves open whether it was done: the answer may have been lost.
@@ -65,6 +66,7 @@ impl Tx {
 pub struct OrgTx<'t> {
     connection: &'t mut PgConnection,
     org: OrgId,
+    submitted: Vec<Lane>,
 }
 
 impl OrgTx<'_> {
@@ -77,5 +79,15 @@ impl OrgTx<'_> {
     /// The connection.
     pub fn connection(&mut self) -> &mut PgConnection {
         self.connection
+    }
+
+    /// Notes that a lane has something to claim once this commits.
+    pub(crate) fn note_submitted(&mut self, lane: Lane) {
+        self.submitted.push(lane);
+    }
+
+    /// The lanes to wake after the commit.
+    pub(crate) fn into_submitted(self) -> Vec<Lane> {
+        self.submitted
     }
 }

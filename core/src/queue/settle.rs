@@ -191,7 +191,9 @@ async fn transact(
     for bundle in bundles {
         let (Some(run), Some(ends)) = (runs.get_mut(&bundle.run), landed.remove(&bundle.run)) else { continue };
         if let Some(org) = class.org() {
-            apply_effects(&mut tx.entered(org), run, &ends).await?;
+            let mut org = tx.entered(org);
+            apply_effects(&mut org, run, &ends).await?;
+            org.into_submitted().into_iter().for_each(|lane| work.wakes.lane(lane));
         }
         settle_run(&mut tx, &mut work, run, &ends).await?;
         results.extend(ends.iter().map(|end| (end.index, Found::Landed(None))));

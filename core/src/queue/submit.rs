@@ -99,13 +99,15 @@ impl NewRun {
     }
 }
 
-/// Writes the run, the steps of its first stages, and `run.started`. After the commit, wake its lane.
+/// Writes the run, the steps of its first stages, and `run.started`. After the commit, wake its lane: a settlement whose
+/// effects submit does so by itself.
 ///
 /// # Errors
 /// If the database refuses: an id that is taken, a value that doesn't fit.
 pub async fn submit(tx: &mut OrgTx<'_>, run: &NewRun) -> Result<(), DatabaseError> {
     insert_run(tx, run).await?;
     insert_first_steps(tx, run).await?;
+    tx.note_submitted(run.lane);
     let started = StreamEvent::new(run.id, tx.org(), seq(1, 0), "run.started", json!({"attempt": 1}));
     journal::write_stream(tx.connection(), &[started]).await
 }

@@ -69,6 +69,11 @@ pub trait ErasedStage: Send + Sync {
     fn input_of(&self) -> &'static str;
     /// What it reads, and whether it may do without.
     fn needs(&self) -> Vec<(&'static str, bool)>;
+    /// An output as its dependants read it from its checkpoint, written again: the same, or it doesn't survive there.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    fn reread(&self, output: &Value) -> Result<Value, serde_json::Error>;
     /// Works on a step: reads its input and needs, executes, and makes of the outcome an end and its effects.
     fn execute<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Executed>;
 }
@@ -90,6 +95,10 @@ impl<S: Stage> ErasedStage for Typed<S> {
 
     fn needs(&self) -> Vec<(&'static str, bool)> {
         S::Needs::declared()
+    }
+
+    fn reread(&self, output: &Value) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(S::Output::deserialize(output)?)
     }
 
     fn execute<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Executed> {
