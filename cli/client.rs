@@ -119,6 +119,13 @@ impl Api {
         Ok(self.json::<Identified>(self.request(Method::POST, "/chat/sessions").json(body)).await?.id)
     }
 
+    /// Whether there is such a session of the caller's.
+    pub(crate) async fn session(&self, session: Uuid) -> anyhow::Result<()> {
+        let found: Identified = self.json(self.request(Method::GET, &format!("/chat/sessions/{session}"))).await?;
+        anyhow::ensure!(found.id == session, "the api gives another session");
+        Ok(())
+    }
+
     /// Says something. The answer comes as a run.
     pub(crate) async fn say(&self, session: Uuid, message: &str) -> anyhow::Result<Run> {
         let path = format!("/chat/sessions/{session}/messages");
@@ -175,9 +182,8 @@ async fn accepted(answer: Response) -> anyhow::Result<Response> {
     };
     let problem = Problem::new(exit, format!("the api answers {}: {code}: {detail}", status.as_u16()));
     Err(match exit {
-        Exit::NotAllowed => problem.fix(
-            "take a token of this installation's issuer: hellosales token --org Demo --user 'Dana Demo' --role admin",
-        ),
+        Exit::NotAllowed => problem
+            .fix("take a token of this installation's issuer: hellosales token --org Demo --user Dana --role admin"),
         _ => problem,
     }
     .into())

@@ -8,6 +8,12 @@ use crate::config;
 use crate::data_dir::DataDir;
 use crate::problem::{Exit, Problem};
 
+/// What a login needs that migrates, and that the parts log in with.
+const LACKS_RIGHTS: &str = "use a login that owns the database and may create roles; as a superuser, once:\n\
+    ALTER DATABASE name OWNER TO login;  ALTER ROLE login CREATEROLE;\n\
+    and if another login made the roles here before:\n\
+    GRANT hellosales_api, hellosales_worker, hellosales_fanout, hellosales_operator TO login WITH ADMIN OPTION;";
+
 /// `--database-url`, else `DATABASE_URL`, else the cluster that a `dev` runs in the default folder.
 pub(crate) fn url(global: &Global) -> anyhow::Result<String> {
     if let Some(url) = chosen(global) {
@@ -60,8 +66,13 @@ pub(crate) fn unreachable(error: DatabaseError, url: &str) -> anyhow::Error {
             "make it (createdb), or correct the name in DATABASE_URL",
         ),
         Some("42501") => {
-            return anyhow::Error::from(error)
-                .context(Problem::new(Exit::NotAllowed, "the login lacks rights in the database"));
+            let said = error.server_message().unwrap_or("permission denied");
+            return Problem::new(
+                Exit::NotAllowed,
+                format!("the login lacks rights in the database at {place}: {said}"),
+            )
+            .fix(LACKS_RIGHTS)
+            .into();
         }
         Some("42P01" | "42704" | "42883" | "22023") => {
             (format!("the database at {place} has no schema of ours"), "hellosales migrate")
@@ -72,7 +83,11 @@ pub(crate) fn unreachable(error: DatabaseError, url: &str) -> anyhow::Error {
             "start it, or correct DATABASE_URL; 'hellosales dev' brings one of its own",
         ),
     };
-    anyhow::Error::from(error).context(Problem::new(Exit::Unreachable, what).fix(fix))
+    // The server's words are enough where it has any; what the driver wraps around them is noise.
+    match error.server_message() {
+        Some(said) => Problem::new(Exit::Unreachable, format!("{what}: {said}")).fix(fix).into(),
+        None => anyhow::Error::from(error).context(Problem::new(Exit::Unreachable, what).fix(fix)),
+    }
 }
 
 /// Host, port and name, without user and password.

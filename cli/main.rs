@@ -34,11 +34,19 @@ struct Cli {
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Every command")]
 pub(crate) struct Global {
-    /// How data is shown
-    #[arg(short = 'o', long = "output", global = true, value_enum, default_value = "table")]
+    /// How data is shown: table or json
+    #[arg(
+        short = 'o',
+        long = "output",
+        global = true,
+        value_enum,
+        default_value = "table",
+        hide_possible_values = true
+    )]
     format: Format,
-    /// No colours
+    /// No colours [env: NO_COLOR]
     #[arg(long, global = true)]
     no_color: bool,
     /// Say nothing but errors

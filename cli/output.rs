@@ -1,8 +1,28 @@
 //! stdout is data, stderr is talk.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use crate::config;
+
+/// How this program is called from here, as it can be pasted into a shell.
+pub(crate) fn this_program() -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hellosales"));
+    pasteable(&program, &here)
+}
+
+fn pasteable(program: &Path, here: &Path) -> String {
+    let short = match program.strip_prefix(here) {
+        Ok(below) if below.components().count() > 1 => below,
+        _ => program,
+    };
+    let text = short.display().to_string();
+    let plain = text.chars().all(|c| c.is_alphanumeric() || "/._+-".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
 
 /// How data is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -49,6 +69,7 @@ pub(crate) struct Output {
 impl Output {
     /// As asked on the command line; no colours where nobody sees them.
     pub(crate) fn new(format: Format, quiet: bool, no_color: bool) -> Self {
+        let no_color = no_color || config::optional("NO_COLOR").is_some();
         let color = !no_color && io::stderr().is_terminal() && io::stdout().is_terminal();
         Self { format, quiet, color }
     }
@@ -97,5 +118,22 @@ impl Output {
     /// One JSON document on a line.
     pub(crate) fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
         Ok(self.data(serde_json::to_string(value)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_named_so_that_a_shell_finds_it_from_here() {
+        for (program, here, shown) in [
+            ("/home/x/hs/target/debug/hellosales", "/home/x/hs", "target/debug/hellosales"),
+            ("/usr/local/bin/hellosales", "/home/x", "/usr/local/bin/hellosales"),
+            ("/opt/hellosales", "/opt", "/opt/hellosales"),
+            ("/home/x/my target/it's/hellosales", "/home/x/hs", r"'/home/x/my target/it'\''s/hellosales'"),
+        ] {
+            assert_eq!(pasteable(Path::new(program), Path::new(here)), shown);
+        }
     }
 }

@@ -109,6 +109,8 @@ impl Stack {
         match &options.database_url {
             Some(url) => {
                 output.say("postgres   the one that DATABASE_URL names");
+                // Said here at once; else each part would say it in its log.
+                database::refuse_unsafe(url).await?;
                 self.database_url.clone_from(url);
             }
             None => self.bring_up_postgres(output).await?,

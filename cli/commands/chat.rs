@@ -16,7 +16,7 @@ use crate::client::{Api, Event};
 use crate::commands::token;
 use crate::config;
 use crate::data_dir::DataDir;
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, this_program};
 use crate::problem::{Exit, Problem};
 use crate::seed;
 
@@ -41,7 +41,11 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     let api = connect(&args, global)?;
     let org = OrgId::from(api.organization().await?);
     let session = match args.session {
-        Some(session) => session,
+        Some(session) => {
+            // Whoever types a first message should know before that nobody would read it.
+            api.session(session).await?;
+            session
+        }
         None => new_session(&api, org, &args.org).await?,
     };
     output.say(output.paint(Paint::Dim, &format!("session {session}; Ctrl-C stops an answer, Ctrl-D ends")));
@@ -60,7 +64,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
             turn(&api, session, &line, &mut interrupt, output).await?;
         }
     }
-    output.say(format!("go on with it: hellosales chat --session {session}"));
+    output.say(format!("go on with it: {} chat --session {session}", this_program()));
     Ok(ExitCode::SUCCESS)
 }
 

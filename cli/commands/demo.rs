@@ -19,7 +19,7 @@ use crate::client::Api;
 use crate::commands::token;
 use crate::data_dir::DataDir;
 use crate::database::{self, unreachable};
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, this_program};
 use crate::problem::{Exit, Problem};
 use crate::stack::{Model, Options, Stack};
 use crate::{seed, shutdown};
@@ -108,21 +108,14 @@ fn what_next(output: Output) -> String {
     let program = this_program();
     let mut lines = vec![
         (format!("{program} dev"), "the same, and it stays: URL, token, curl"),
-        (format!("{program} chat"), "while dev runs, in another terminal: a conversation"),
-        (format!("{program} doctor --deep"), "while dev runs: the checker again, on the live database"),
+        (format!("{program} chat"), "in another terminal: a conversation"),
+        (format!("{program} doctor --deep"), "there too: the checker, on live data"),
     ];
     if Path::new("scripts/local-model").exists() {
-        lines.push(("scripts/local-model".to_owned(), "a small real model here; prints the line that uses it"));
+        lines.push(("scripts/local-model".to_owned(), "a real model; prints the line to use it"));
     }
     lines.push((format!("{program} --help"), "the rest"));
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
     let lines = lines.iter().map(|(line, what)| format!("\n  {line:width$}   {}", output.paint(Paint::Dim, what)));
     format!("{}{}", output.paint(Paint::Bold, "Next:"), lines.collect::<String>())
-}
-
-/// How this program is called from here.
-fn this_program() -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hellosales"));
-    program.strip_prefix(&here).unwrap_or(&program).display().to_string()
 }

@@ -76,7 +76,11 @@ fn show_report(report: &Report, output: Output) -> anyhow::Result<()> {
         }
     }
     let (rules, runs, violations) = (report.rules, report.runs, report.violations.len());
-    let verdict = if violations == 0 { "all hold".to_owned() } else { format!("{violations} violations") };
+    let verdict = match violations {
+        0 => "all hold".to_owned(),
+        1 => "1 violation".to_owned(),
+        _ => format!("{violations} violations"),
+    };
     Ok(output.data(format!("{rules} rules over {runs} runs: {verdict}"))?)
 }
 

@@ -50,6 +50,12 @@ pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spe
     let name = format!("worker-{n}");
     // Who presses Ctrl-C doesn't wait for a model's whole answer; what runs is given back.
     let mut env = vec![("DATABASE_URL", stack.database_url.clone()), ("WORKER_GRACE_MS", "3000".to_owned())];
+    if options.model != Model::Environment {
+        // They name another server's models.
+        env.extend(
+            ["LLM_PROVIDER", "LLM_MODEL", "LLM_MODEL_FAST", "LLM_MODEL_QUALITY"].map(|key| (key, String::new())),
+        );
+    }
     match &options.model {
         Model::Environment => {}
         Model::Simulator => {

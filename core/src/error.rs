@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sqlx::migrate::MigrateError;
 
 macro_rules! error_codes {
     ($($variant:ident = $code:literal, $title:literal, $retryable:literal;)+) => {
@@ -148,7 +149,7 @@ pub enum DatabaseError {
     Sql(#[from] sqlx::Error),
     /// The schema could not be brought up to date.
     #[error("the database could not be migrated")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// A value does not fit its column's JSON.
     #[error("a value could not be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -164,8 +165,22 @@ impl DatabaseError {
     /// The five-character SQLSTATE, if the server gave one.
     #[must_use]
     pub fn sqlstate(&self) -> Option<String> {
+        self.refusal().and_then(|refusal| refusal.code()).map(|code| code.into_owned())
+    }
+
+    /// The server's own words, if it gave any.
+    #[must_use]
+    pub fn server_message(&self) -> Option<&str> {
+        self.refusal().map(|refusal| refusal.message())
+    }
+
+    /// What the server answered, also in the middle of a migration.
+    fn refusal(&self) -> Option<&dyn sqlx::error::DatabaseError> {
         match self {
-            Self::Sql(sqlx::Error::Database(error)) => error.code().map(|code| code.into_owned()),
+            Self::Sql(error)
+            | Self::Migrate(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                error.as_database_error()
+            }
             _ => None,
         }
     }

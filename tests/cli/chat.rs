@@ -31,5 +31,9 @@ async fn a_conversation_goes_on_in_its_session_with_the_api_and_token_that_are_n
         .bearer_auth(dev.text("token"));
     let history: serde_json::Value = history.send().await.expect("an answer").json().await.expect("a list");
     assert_eq!(history["data"].as_array().map(Vec::len), Some(4), "{history}");
+    let mut command = program(&["chat", "--session", "00000000-0000-7000-8000-000000000000"]);
+    command.env("API_URL", dev.text("url")).env("HELLOSALES_TOKEN", dev.text("token"));
+    let output = command.output().await.expect("it ends");
+    assert_eq!(output.status.code(), Some(3), "a session that is not there: {}", said(&output));
     dev.end("INT").await;
 }

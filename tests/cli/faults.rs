@@ -83,3 +83,30 @@ async fn a_database_that_may_forget_is_refused_unless_this_is_wanted() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn dev_refuses_a_database_that_may_forget_before_it_starts_anything() {
+    TestDatabase::run(async |db| {
+        let folder = Folder::new();
+        let output = run(&["dev", "--json", "--data-dir", folder.text(), "--database-url", &db.url]).await;
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("error: the database may forget"), "{}", said(&output));
+        assert!(!said(&output).contains("simulator"), "{}", said(&output));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_login_without_rights_is_exit_7_and_told_which_it_needs() {
+    TestDatabase::run_empty(async |db| {
+        let role = "DO $$ BEGIN CREATE ROLE hellosales_test_poor LOGIN; EXCEPTION WHEN duplicate_object THEN END $$";
+        db.owner().await.run(role).await;
+        let poor = db.url.replacen("://postgres", "://hellosales_test_poor", 1);
+        let output = run(&["migrate", "--database-url", &poor]).await;
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+        for wanted in ["permission denied", "fix: ", "CREATEROLE"] {
+            assert!(said(&output).contains(wanted), "{}", said(&output));
+        }
+    })
+    .await;
+}

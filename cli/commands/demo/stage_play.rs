@@ -70,7 +70,7 @@ impl Stage {
         worker.context("the step's worker is none of ours")?.kill().await;
         self.note(
             Paint::Red,
-            &format!("\n   ✗ {name} (pid {pid}) is killed; its lease ends in 2 s, then another takes over\n"),
+            &format!("\n   ✗ {name} (pid {pid}) is killed; its lease ends in 2 s, another takes over\n"),
         );
         self.release(stack).await?;
         let end = self.listen(&mut follow).await?;
@@ -188,7 +188,7 @@ impl Stage {
         self.note(
             Paint::Green,
             &format!(
-                "   ✓ {provider}/{model}: first token {first} ms, {tokens} tokens, {total} ms in all, {cost} cents"
+                "   ✓ {provider}/{model}\n     first token {first} ms, {tokens} tokens, {total} ms in all, {cost} cents"
             ),
         );
     }
