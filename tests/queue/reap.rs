@@ -35,6 +35,26 @@ async fn rule_05_an_expired_lease_is_a_crash_and_no_failure() {
 }
 
 #[tokio::test]
+async fn a_dead_worker_that_owns_nothing_is_not_looked_at() {
+    Bench::run(async |bench| {
+        bench.submit().await;
+        let (idle, dead, heir) = (bench.hand().await, bench.hand().await, bench.hand().await);
+        dead.take("a").await;
+        bench.expire(&idle).await;
+        bench.expire(&dead).await;
+        let expired = async || -> Vec<_> {
+            let found = reap::expired(&heir.db, 1).await.expect("an answer");
+            found.into_iter().map(|expired| expired.worker).collect()
+        };
+        assert_eq!(expired().await, [dead.worker]);
+        reap::reap(&heir.db, dead.worker).await.expect("a reap");
+        assert!(expired().await.is_empty());
+        heir.take("a").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rule_05_three_crashes_are_a_death_and_no_neighbour_dies() {
     Bench::run(async |bench| {
         let deadly = bench.submit().await;

@@ -19,6 +19,7 @@ use super::{json, with_header};
 use crate::auth::{AnyRunUse, Caller, May};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Id, NoBody, Params, Query, ReadQuery};
+use crate::follow::Subscription;
 use crate::object::RunObject;
 use crate::page::{List, PageQuery, Scope};
 use crate::state::AppState;
@@ -55,15 +56,23 @@ pub(super) async fn wait(state: &AppState, caller: &Caller, id: RunId, seconds: 
     while !row.has_ended() && Instant::now() < until && !state.draining.is_cancelled() {
         let look = (Instant::now() + LOOK).min(until);
         tokio::select! {
-            event = events.next() => if event.is_none() {
-                tokio::time::sleep_until(look).await;
-            },
+            () = ended(&mut events, look) => {}
             () = tokio::time::sleep_until(look) => {}
             () = state.draining.cancelled() => {}
         }
         row = read(state, caller, id).await?;
     }
     Ok(row)
+}
+
+/// Hears an end; or nothing more before `look`. Tokens pass by: the run's row is not read for each of them.
+async fn ended(events: &mut Subscription, look: Instant) {
+    while let Some(event) = events.next().await {
+        if event.is_end() {
+            return;
+        }
+    }
+    tokio::time::sleep_until(look).await;
 }
 
 /// How long to wait.

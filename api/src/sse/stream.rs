@@ -112,10 +112,6 @@ impl Told {
     }
 }
 
-fn is_end(event: &str) -> bool {
-    matches!(event, "run.completed" | "run.failed" | "run.cancelled")
-}
-
 impl Stream {
     async fn write(self, out: Writer, row: RunRow, position: Option<i64>) -> Result<(), Over> {
         // Nobody was ever given a position in a major that doesn't exist yet.
@@ -150,7 +146,7 @@ impl Stream {
                 break;
             }
             for row in &rows {
-                if Some(row.seq) == end || (end.is_none() && is_end(&row.event) && self.ends_here(row.seq).await?) {
+                if Some(row.seq) == end || (end.is_none() && row.is_end() && self.ends_here(row.seq).await?) {
                     break 'read;
                 }
                 told.hear(row);
@@ -183,7 +179,7 @@ impl Stream {
 
     /// Tells one event; over after the last one.
     async fn tell(&self, out: &Writer, row: StreamRow) -> Result<(), Over> {
-        if !is_end(&row.event) {
+        if !row.is_end() {
             return out.write(frame::stored(row)).await;
         }
         let run = self.load().await?.ok_or(Over::Done)?;

@@ -27,16 +27,20 @@ pub struct ExpiredWorker {
     pub lease_until: DateTime<Utc>,
 }
 
-/// Workers whose lease has expired and that may own something, if the database has been up for longer than a
-/// lease: an outage of the database must not reap the fleet.
+/// Workers whose lease has expired and that own a step or an open call, if the database has been up for longer than a
+/// lease: an outage of the database must not reap the fleet. Those that own nothing are not looked at again and again
+/// until they are pruned: the next to die would wait behind them.
 ///
 /// # Errors
 /// If the server can't be reached.
 pub async fn expired(db: &Database, lease_ms: i64) -> Result<Vec<ExpiredWorker>, DatabaseError> {
     Ok(sqlx::query_as!(
         ExpiredWorker,
-        r#"SELECT id AS "worker: WorkerId", lease_until FROM workers
-           WHERE lease_until < now() AND now() - pg_postmaster_start_time() > $1::bigint * interval '1 ms' LIMIT 1000"#,
+        r#"SELECT w.id AS "worker: WorkerId", w.lease_until FROM workers w
+           WHERE w.lease_until < now() AND now() - pg_postmaster_start_time() > $1::bigint * interval '1 ms'
+             AND (EXISTS (SELECT 1 FROM pipeline_steps s WHERE s.worker_id = w.id)
+               OR EXISTS (SELECT 1 FROM provider_calls c WHERE c.worker_id = w.id AND c.completed_at IS NULL))
+           LIMIT 1000"#,
         lease_ms
     )
     .fetch_all(db.fast())

@@ -20,6 +20,14 @@ pub struct StreamRow {
     pub data: Value,
 }
 
+impl StreamRow {
+    /// Whether a generation of its run ended with it.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self.event.as_str(), "run.completed" | "run.failed" | "run.cancelled")
+    }
+}
+
 /// The events after each run's position, at most `per_run` of each, in order.
 ///
 /// # Errors
