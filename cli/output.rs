@@ -10,8 +10,18 @@ use crate::config;
 /// How this program is called from here, as it can be pasted into a shell.
 pub(crate) fn this_program() -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hellosales"));
+    let program = executable().unwrap_or_else(|_| PathBuf::from("hellosales"));
     pasteable(&program, &here)
+}
+
+/// Where this program lies. Built anew while it runs, its old file is gone and the new one is in its place.
+pub(crate) fn executable() -> io::Result<PathBuf> {
+    std::env::current_exe().map(|path| in_its_place(&path))
+}
+
+fn in_its_place(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    text.strip_suffix(" (deleted)").filter(|_| !path.exists()).map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
 fn pasteable(program: &Path, here: &Path) -> String {
@@ -124,6 +134,12 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_built_anew_while_it_runs_is_found_in_its_place() {
+        assert_eq!(in_its_place(Path::new("/nowhere/hellosales (deleted)")), Path::new("/nowhere/hellosales"));
+        assert_eq!(in_its_place(Path::new("/bin/sh")), Path::new("/bin/sh"));
+    }
 
     #[test]
     fn the_program_is_named_so_that_a_shell_finds_it_from_here() {

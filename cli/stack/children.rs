@@ -88,7 +88,7 @@ pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spe
 
 /// Whether it answers this path with 200.
 fn answers(path: &'static str) -> Ready {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build();
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build();
     Arc::new(move |port| {
         let http = http.as_ref().ok().cloned();
         async move {

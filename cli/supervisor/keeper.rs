@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Process, Spec, State};
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, executable};
 use crate::port;
 
 /// How long a child may take until it serves.
@@ -115,7 +115,7 @@ impl Keeper {
     }
 
     fn spawn(&self) -> anyhow::Result<Running> {
-        let program = std::env::current_exe().context("this program can't be found")?;
+        let program = executable().context("this program can't be found")?;
         let log = OpenOptions::new().create(true).append(true).open(&self.spec.log);
         let log = log.with_context(|| format!("{} can't be written", self.spec.log.display()))?;
         let mut command = Command::new(program);
