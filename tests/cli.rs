@@ -5,3 +5,4 @@ mod demo;
 mod dev;
 mod faults;
 mod program;
+mod settings;
