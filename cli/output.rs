@@ -10,15 +10,11 @@ use crate::config;
 /// How this program is called from here, as it can be pasted into a shell.
 pub(crate) fn this_program() -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    let program = executable().unwrap_or_else(|_| PathBuf::from("hellosales"));
-    pasteable(&program, &here)
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hellosales"));
+    pasteable(&in_its_place(&program), &here)
 }
 
-/// Where this program lies. Built anew while it runs, its old file is gone and the new one is in its place.
-pub(crate) fn executable() -> io::Result<PathBuf> {
-    std::env::current_exe().map(|path| in_its_place(&path))
-}
-
+/// Built anew while it runs, a program's old file is gone and the new one is in its place.
 fn in_its_place(path: &Path) -> PathBuf {
     let text = path.to_string_lossy();
     text.strip_suffix(" (deleted)").filter(|_| !path.exists()).map_or_else(|| path.to_owned(), PathBuf::from)

@@ -2,6 +2,8 @@
 
 mod auth;
 mod bad_input;
+mod connection;
+mod cors;
 mod door;
 mod events;
 mod idempotency;

@@ -49,6 +49,33 @@ async fn a_turn_is_answered_streamed_and_stored_in_the_same_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_stages_are_settled_together_and_hand_the_model_over() {
+    TestApp::run(async |app| {
+        let ana = app.user("One", "Ana");
+        let session = session(&ana).await;
+        let run = say(&ana, &session, "How do I open the call?").await;
+        let stream = ana.events(&run, None).await.expect("a stream");
+        let _worker = app.worker().await;
+        let events = stream.rest().await;
+        // One settlement's events share a major.
+        let majors: Vec<i64> =
+            events.iter().filter(|event| event.name == "stage.completed").map(|event| event.id / 1_000_000).collect();
+        assert_eq!(majors[..3], [majors[0]; 3]);
+        assert!(majors[3] > majors[0]);
+        let mut owner = app.db.owner().await;
+        let handed_over: i64 = owner
+            .value(
+                "SELECT count(*) FROM pipeline_events e JOIN pipeline_events f ON f.event_type = e.event_type
+                 WHERE e.event_type = 'stage.wide' AND e.event_data ->> 'stage' = 'llm' AND f.event_data ->> 'stage' = 'input_guard'
+                   AND e.event_data ->> 'worker_id' = f.event_data ->> 'worker_id' AND e.event_data ->> 'epoch' = '1'",
+            )
+            .await;
+        assert_eq!(handed_over, 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_turn_whose_worker_dies_in_mid_sentence_has_one_answer_and_two_calls() {
     TestApp::run(async |app| {
         let ana = app.user("One", "Ana");

@@ -9,6 +9,7 @@ mod fan_in;
 mod fence;
 mod lost_answers;
 mod plans;
+mod prune;
 mod reap;
 mod rows;
 mod turns;

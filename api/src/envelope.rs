@@ -15,15 +15,21 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::error::Problem;
+use crate::server::HangUp;
 use crate::state::AppState;
 
 const REQUEST_ID: &str = "x-request-id";
 const MAX_REQUEST_ID: usize = 100;
 /// A request's head may have this many bytes; what reads it has room for a little more.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Routes that end so are streams: any answer but 200 would keep a browser from coming back to one, so when it can't
+/// be had for now (no database, no keys) there is none.
+const STREAMS: &str = "/events";
 /// What a browser's script may read.
 const EXPOSED: &str = "Location, ETag, X-Request-ID, Link, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, \
                        Idempotent-Replayed, Preference-Applied";
+/// What a browser's script may do. Which of them a route has, axum adds only after us.
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const ALLOWED_HEADERS: &str =
     "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Prefer, X-Request-ID, Traceparent";
 
@@ -56,6 +62,10 @@ pub(crate) async fn wrap(State(state): State<AppState>, mut request: Request, ne
             Problem::new(ErrorCode::InternalError, "something went wrong on our side").into_response()
         })
     };
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE && route.ends_with(STREAMS) {
+        tracing::info!(request_id = %id, route, "hung up: a stream has no 503");
+        return HangUp.into_response();
+    }
     let mut answer = with_body(answer, &id);
     add_headers(answer.headers_mut(), &id);
     add_cors(answer.headers_mut(), origin, is_preflight);
@@ -132,8 +142,7 @@ fn add_cors(headers: &mut HeaderMap, origin: Option<HeaderValue>, is_preflight: 
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     if is_preflight {
-        let methods = headers.get(header::ALLOW).cloned().unwrap_or(HeaderValue::from_static("GET"));
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }

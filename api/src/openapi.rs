@@ -1,5 +1,7 @@
 //! The document that describes the routes: generated from them, so that it can't say anything else.
 
+mod complete;
+
 use axum::Router;
 use axum::http::header;
 use axum::routing::get;
@@ -33,6 +35,6 @@ pub(crate) fn collect<const N: usize>(
 
 /// Adds `GET /openapi.json`.
 pub(crate) fn serve(router: Router<AppState>, document: &utoipa::openapi::OpenApi) -> Router<AppState> {
-    let json = document.to_json().unwrap_or_default();
+    let json = serde_json::to_value(document).map(complete::complete).unwrap_or_default().to_string();
     router.route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], json)))
 }

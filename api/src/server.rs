@@ -2,6 +2,7 @@
 //! up without an answer.
 
 mod connection;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Keeps one child running.
 
 use std::fs::OpenOptions;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Process, Spec, State};
-use crate::output::{Output, Paint, executable};
+use crate::output::{Output, Paint};
 use crate::port;
 
 /// How long a child may take until it serves.
@@ -35,6 +36,10 @@ pub(super) struct Keeper {
     has_served: bool,
     quick_deaths: u32,
 }
+
+/// This program, by the path that it was started from: asked for later, a program that was built anew meanwhile has
+/// none.
+static PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::current_exe().ok());
 
 /// How a life of a child ended.
 enum Life {
@@ -115,7 +120,7 @@ impl Keeper {
     }
 
     fn spawn(&self) -> anyhow::Result<Running> {
-        let program = executable().context("this program can't be found")?;
+        let program = PROGRAM.as_ref().context("this program can't be found")?;
         let log = OpenOptions::new().create(true).append(true).open(&self.spec.log);
         let log = log.with_context(|| format!("{} can't be written", self.spec.log.display()))?;
         let mut command = Command::new(program);
@@ -123,7 +128,7 @@ impl Keeper {
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         // A group of its own: Ctrl-C in the terminal is for the parent, which stops its children in order.
         command.process_group(0).kill_on_drop(true);
-        command.spawn().with_context(|| format!("{} can't be started", self.spec.name))
+        command.spawn().context("can't be started")
     }
 
     /// The process that matters, if it isn't the child itself.

@@ -7,7 +7,11 @@ use serde_json::Value;
 
 use crate::database::Database;
 use crate::error::{DatabaseError, ErrorCode};
-use crate::id::{InteractionId, LeaseToken, OrgId, ProviderCallId, RunId, SessionId, UserId};
+use crate::id::{InteractionId, LeaseToken, OrgId, ProviderCallId, RunId, SessionId, UserId, WorkerId};
+use crate::queue::lease::Owned;
+
+/// How many calls of a dead worker are closed at a time.
+pub const GROUP: i64 = 100;
 
 /// A call that is about to be made.
 #[derive(Debug, Clone)]
@@ -88,8 +92,8 @@ pub struct OpenCall {
 pub async fn open(db: &Database, call: &NewCall) -> Result<Option<ProviderCallId>, DatabaseError> {
     let row = sqlx::query!(
         r#"INSERT INTO provider_calls (id, org_id, service, operation, provider, model_id, request_id, pipeline_run_id, stage,
-             attempt, lease_token, session_id, interaction_id, user_id, prompt_messages, tokens_in)
-           SELECT $1, s.org_id, $2, 'llm', left($3, 50), left($4, 100), left($5, 100), s.run_id, s.stage, $6, s.lease_token,
+             attempt, lease_token, worker_id, session_id, interaction_id, user_id, prompt_messages, tokens_in)
+           SELECT $1, s.org_id, $2, 'llm', left($3, 50), left($4, 100), left($5, 100), s.run_id, s.stage, $6, s.lease_token, s.worker_id,
              $7, $8, $9, $10, $11
            FROM pipeline_steps s
            WHERE s.run_id = $12 AND s.stage = $13 AND s.lease_token = $14 AND s.status = 'running' AND s.org_id = $15
@@ -153,12 +157,12 @@ pub async fn close(db: &Database, id: ProviderCallId, end: &CallEnd) -> Result<b
     Ok(row.is_some())
 }
 
-/// The calls of a step that lost its worker, from its token. What the run's readers saw of such an answer is found by the
-/// number of its attempt.
+/// The calls of a step that lost its worker. By its run and stage besides its token: the other steps of the same claim
+/// may live. What the run's readers saw of such an answer is found by the number of its attempt.
 ///
 /// # Errors
 /// If the database can't be read.
-pub async fn orphans(db: &Database, token: LeaseToken) -> Result<Vec<OpenCall>, DatabaseError> {
+pub async fn orphans(db: &Database, step: Owned) -> Result<Vec<OpenCall>, DatabaseError> {
     let calls = sqlx::query_as!(
         OpenCall,
         r#"SELECT c.id AS "id: ProviderCallId", c.provider, coalesce(c.model_id, '') AS "model_id!",
@@ -166,8 +170,37 @@ pub async fn orphans(db: &Database, token: LeaseToken) -> Result<Vec<OpenCall>, 
              coalesce((SELECT string_agg(s.data->>'delta', '' ORDER BY s.seq) FROM run_stream s
                WHERE s.run_id = c.pipeline_run_id AND s.event = 'output.delta' AND s.data->>'attempt' = c.attempt::text),
                '') AS "streamed!"
-           FROM provider_calls c WHERE c.lease_token = $1 AND c.completed_at IS NULL LIMIT 10"#,
-        token.uuid()
+           FROM provider_calls c WHERE c.lease_token = $1 AND c.pipeline_run_id = $2 AND c.stage = $3 AND c.completed_at IS NULL LIMIT 10"#,
+        step.token.uuid(),
+        step.run_id.uuid(),
+        step.stage,
+    )
+    .fetch_all(db.fast())
+    .await?;
+    Ok(calls)
+}
+
+/// The calls of a dead worker whose steps don't run under their tokens any more: they were taken from it, or their runs
+/// were cancelled just before it died. None of a worker whose lease holds.
+///
+/// # Errors
+/// If the database can't be read.
+pub async fn left_by(db: &Database, dead: WorkerId) -> Result<Vec<OpenCall>, DatabaseError> {
+    let calls = sqlx::query_as!(
+        OpenCall,
+        r#"SELECT c.id AS "id: ProviderCallId", c.provider, coalesce(c.model_id, '') AS "model_id!",
+             coalesce(c.tokens_in, 0) AS "tokens_in!",
+             coalesce((SELECT string_agg(s.data->>'delta', '' ORDER BY s.seq) FROM run_stream s
+               WHERE s.run_id = c.pipeline_run_id AND s.event = 'output.delta' AND s.data->>'attempt' = c.attempt::text),
+               '') AS "streamed!"
+           FROM provider_calls c
+           WHERE c.worker_id = $1 AND c.completed_at IS NULL
+             AND EXISTS (SELECT 1 FROM workers w WHERE w.id = $1 AND w.lease_until < now())
+             AND NOT EXISTS (SELECT 1 FROM pipeline_steps s WHERE s.run_id = c.pipeline_run_id AND s.stage = c.stage
+               AND s.lease_token = c.lease_token AND s.status = 'running')
+           LIMIT $2"#,
+        dead.uuid(),
+        GROUP,
     )
     .fetch_all(db.fast())
     .await?;

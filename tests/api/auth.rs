@@ -145,6 +145,9 @@ async fn without_keys_nobody_is_refused_for_good() {
         assert!(answer.header("retry-after").is_some());
         door.ana().get("/ready").await.problem(503, "NOT_READY");
         assert_eq!(door.ana().get("/health").await.status, StatusCode::OK);
+        // A browser never comes back to a stream that was answered with 503: it gets no answer, and tries again.
+        let events = format!("/runs/{}/events", Uuid::now_v7());
+        assert!(door.ana().request(Method::GET, &events).send().await.is_err());
     })
     .await;
 }

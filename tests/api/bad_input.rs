@@ -2,8 +2,6 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::door::{Answer, Door, Person};
 
@@ -197,56 +195,6 @@ async fn an_unknown_route_is_404_and_an_unknown_method_405() {
             "/runs/{id}/retry",
         ];
         assert_eq!(listed, expected);
-    })
-    .await;
-}
-
-/// Sends bytes as they are; what comes back until the server closes.
-async fn talk(door: &Door<'_>, head: &str, rest: &[u8]) -> String {
-    let mut socket = TcpStream::connect(door.address).await.expect("a connection");
-    socket.write_all(head.as_bytes()).await.expect("sent");
-    socket.write_all(rest).await.expect("sent");
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).await.expect("an answer");
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
-#[tokio::test]
-async fn a_body_over_the_limit_is_refused_before_it_is_read() {
-    Door::run(async |door| {
-        let ana = door.ana();
-        let head = format!(
-            "POST /chat/sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n",
-            ana.token
-        );
-        let by_length = talk(door, &format!("{head}content-length: 1048577\r\n\r\n"), b"{").await;
-        assert!(by_length.starts_with("HTTP/1.1 413") && by_length.contains("PAYLOAD_TOO_LARGE"), "{by_length}");
-        let chunk = [b"10001\r\n".as_slice(), &vec![b' '; 0x10001], b"\r\n"].concat();
-        let chunked = talk(door, &format!("{head}transfer-encoding: chunked\r\n\r\n"), &chunk.repeat(17)).await;
-        assert!(chunked.starts_with("HTTP/1.1 413") && chunked.contains("PAYLOAD_TOO_LARGE"), "{chunked}");
-        let long = format!("{head}x-long: {}\r\n\r\n", "x".repeat(40_000));
-        let long = talk(door, &long.replace("content-type", "connection: close\r\ncontent-type"), b"").await;
-        assert!(long.starts_with("HTTP/1.1 431") && long.contains("HEADERS_TOO_LARGE"), "{long}");
-        assert_eq!(door.rows().await, 0);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_head_or_a_body_that_does_not_come_ends_the_connection() {
-    let hasty = |config: &mut hellosales_api::ApiConfig| {
-        config.header_timeout = std::time::Duration::from_millis(200);
-        config.body_timeout = std::time::Duration::from_millis(200);
-    };
-    Door::run_with(hasty, async |door| {
-        assert_eq!(talk(door, "GET /health HT", b"").await, "");
-        let ana = door.ana();
-        let head = format!(
-            "POST /chat/sessions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n",
-            ana.token
-        );
-        let answer = talk(door, &head, b"{").await;
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("did not arrive in time"), "{answer}");
     })
     .await;
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use hellosales_core::ErrorCode;
 use hellosales_core::provider_call::{self, CallEnd};
 use hellosales_core::queue::End;
+use hellosales_core::queue::cancel::{self, Cancelled};
+use hellosales_core::queue::lease::Owned;
+use hellosales_core::run::StatusReason;
+use hellosales_core::{ErrorCode, RunId};
 use hellosales_worker::registry::Executed;
 use serde_json::json;
 
@@ -195,10 +198,15 @@ async fn what_a_lost_worker_left_open_is_closed_with_what_its_readers_had_seen()
                  FROM pipeline_runs, (VALUES (1, 1), (2, 1), (3, 2)) v (n, a)",
             )
             .await;
-        let token = job.step.token();
+        let lost = Owned { run_id: job.step.run().id, stage: 3, token: job.step.token() };
         let llm = &bench.environment.llm;
-        assert_eq!(llm.close_orphans(&bench.worker, token).await.expect("closed"), 1);
-        assert_eq!(llm.close_orphans(&bench.worker, token).await.expect("nothing left"), 0);
+        let neighbours = [Owned { run_id: RunId::new(), ..lost }, Owned { stage: 4, ..lost }];
+        for neighbour in neighbours {
+            let closed = llm.close_orphans(&bench.worker, neighbour).await.expect("an answer");
+            assert_eq!(closed, 0, "a claim's steps share a token: the call of one that lives stays open");
+        }
+        assert_eq!(llm.close_orphans(&bench.worker, lost).await.expect("closed"), 1);
+        assert_eq!(llm.close_orphans(&bench.worker, lost).await.expect("nothing left"), 0);
         assert_eq!(bench.column(CALL).await, ["f LEASE_EXPIRED t t t"]);
         let told = "SELECT concat_ws(' ', output_content, tokens_in, tokens_out, cost_cents) FROM provider_calls";
         assert_eq!(bench.column(told).await, ["abcdabcd 100 2 0.000516"]);
@@ -221,6 +229,41 @@ async fn a_call_that_everybody_forgot_is_closed_after_ten_minutes() {
         bench.settle(job, executed).await;
         assert_eq!(llm.close_forgotten(&bench.worker).await.expect("closed"), 1);
         assert!(bench.value::<bool>(SUMS).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_left_open_is_closed_even_if_its_run_was_cancelled_before_it_died() {
+    Bench::run(async |bench| {
+        let job = at_the_model(bench).await;
+        let executed = bench.execute(&job).await;
+        bench.environment.llm.drain().await;
+        bench
+            .sql(
+                "UPDATE provider_calls SET completed_at = NULL, cost_cents = NULL, success = false;
+                 UPDATE pipeline_runs SET total_cost_cents = 0, tokens_in = 0, tokens_out = 0",
+            )
+            .await;
+        let worker: uuid::Uuid = bench.value("SELECT worker_id FROM provider_calls").await;
+        let (llm, run) = (&bench.environment.llm, job.step.run().id);
+        let open =
+            async || -> i64 { bench.value("SELECT count(*) FROM provider_calls WHERE completed_at IS NULL").await };
+        let bury = async || llm.close_left_by(&bench.worker, worker.into()).await.expect("an answer");
+
+        bench.sql("UPDATE workers SET lease_until = now() - interval '1 second'").await;
+        assert!(!bury().await);
+        assert_eq!(open().await, 1, "its step still runs under its token");
+        let cancelled = cancel::cancel(&bench.worker, bench.org, run, StatusReason::User).await.expect("an answer").0;
+        assert_eq!(cancelled, Cancelled::Now);
+        bench.sql("UPDATE workers SET lease_until = now() + interval '1 minute'").await;
+        assert!(!bury().await);
+        assert_eq!(open().await, 1, "it lives, and closes its own");
+        bench.sql("UPDATE workers SET lease_until = now() - interval '1 second'").await;
+        assert!(!bury().await);
+        assert_eq!(open().await, 0);
+        assert!(bench.value::<bool>(SUMS).await);
+        drop((job, executed));
     })
     .await;
 }

@@ -50,6 +50,31 @@ async fn rule_02_a_token_that_was_replaced_by_the_same_workers_next_claim_writes
     .await;
 }
 
+/// A claim does not wait for the disk: a crash of the database may forget it, and with it that it was the second.
+#[tokio::test]
+async fn rule_02_a_claim_that_the_database_forgot_writes_nothing_although_the_next_one_has_its_number() {
+    Bench::run(async |bench| {
+        let run = bench.submit().await;
+        let (forgotten, heir) = (bench.hand().await, bench.hand().await);
+        let stale = forgotten.take("a").await;
+        bench
+            .sql(
+                "UPDATE pipeline_steps SET status = 'ready', lease_token = NULL, lease_epoch = 0, worker_id = NULL,
+                   claimed_at = NULL, must_end_by = NULL",
+            )
+            .await;
+        let fresh = heir.take("a").await;
+        assert_eq!(fresh.epoch(), stale.epoch());
+        let before = bench.fingerprint().await;
+        let settled = forgotten.settle_one(Settlement::new(stale, ok()).with_effects(Arc::new(Product))).await;
+        assert!(matches!(settled, Settled::Fenced), "{settled:?}");
+        assert_eq!(bench.fingerprint().await, before);
+        heir.land(fresh, ok()).await;
+        assert_eq!(bench.steps(run).await, ["0 completed", "1 ready", "2 ready"]);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn rule_02_output_effects_successors_and_progress_are_there_together_or_not_at_all() {
     Bench::run(async |bench| {

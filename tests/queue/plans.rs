@@ -83,7 +83,7 @@ async fn plans_made_on_empty_tables_read_few_rows_of_full_ones() {
         assert_eq!(promote::promote(&hand.db).await.expect("a promotion").count, 500);
         step("promote", 2_000).await;
         bench.expire(&hand).await;
-        assert_eq!(reap::reap(&hand.db, hand.worker).await.expect("a reap").tokens.len(), keep.len());
+        assert_eq!(reap::reap(&hand.db, hand.worker).await.expect("a reap").steps.len(), keep.len());
         step("reap", 500).await;
         for (name, read, bound) in &spent {
             assert!(read <= bound, "{name} read {read} rows of {RUNS} runs: {spent:?}");

@@ -8,10 +8,14 @@ use super::ends::ok;
 
 /// The worker dies, and another takes what it had.
 async fn crash(bench: &Bench<'_>, dead: &Hand) -> usize {
+    taken(bench, dead).await.steps.len()
+}
+
+async fn taken(bench: &Bench<'_>, dead: &Hand) -> reap::Reaped {
     bench.expire(dead).await;
     let expired = reap::expired(&dead.db, 1).await.expect("an answer");
     assert!(expired.iter().any(|expired| expired.worker == dead.worker));
-    reap::reap(&dead.db, dead.worker).await.expect("a reap").tokens.len()
+    reap::reap(&dead.db, dead.worker).await.expect("a reap")
 }
 
 #[tokio::test]
@@ -81,7 +85,7 @@ async fn rule_05_a_worker_that_beats_again_before_the_death_of_its_step_keeps_it
         let doomed = reap::doomed(&hand.db, hand.worker).await.expect("an answer");
         bench.thaw(&hand).await;
         assert!(!reap::doom(&hand.db, doomed[0]).await.expect("an answer").0);
-        assert_eq!(reap::reap(&hand.db, hand.worker).await.expect("a reap").tokens.len(), 0);
+        assert_eq!(reap::reap(&hand.db, hand.worker).await.expect("a reap").steps.len(), 0);
         hand.land(suspect, ok()).await;
     })
     .await;
@@ -125,15 +129,17 @@ async fn rule_05_a_frozen_worker_that_thaws_after_its_heir_is_done_settles_nothi
 }
 
 #[tokio::test]
-async fn a_reap_leaves_what_a_settlement_is_writing() {
+async fn a_reap_leaves_what_a_settlement_is_writing_and_says_that_there_is_more() {
     Bench::run(async |bench| {
         let run = bench.submit().await;
         let hand = bench.hand().await;
         hand.take("a").await;
         let lock = bench.lock(&format!("SELECT 1 FROM pipeline_runs WHERE id = '{run}'")).await;
-        assert_eq!(crash(bench, &hand).await, 0, "nobody waits in a group");
+        let reaped = taken(bench, &hand).await;
+        assert_eq!((reaped.steps.len(), reaped.more), (0, true), "nobody waits in a group");
         drop(lock);
-        assert_eq!(crash(bench, &hand).await, 1);
+        let reaped = taken(bench, &hand).await;
+        assert_eq!((reaped.steps.len(), reaped.more), (1, false));
     })
     .await;
 }
@@ -148,8 +154,17 @@ async fn a_stage_that_hangs_past_must_end_by_is_taken_from_a_living_worker() {
         bench.sql("UPDATE pipeline_steps SET must_end_by = now() - interval '1 second'").await;
         let overdue = reap::overdue(&heir.db, 1).await.expect("an answer");
         assert_eq!(overdue.iter().map(|step| (step.run_id, step.worker)).collect::<Vec<_>>(), [(run, hung.worker)]);
-        assert_eq!(reap::reap_overdue(&heir.db, overdue[0]).await.expect("a reap").tokens, [stale.token()]);
-        assert_eq!(reap::reap_overdue(&heir.db, overdue[0]).await.expect("a reap").tokens, []);
+        assert_eq!(
+            reap::reap_overdue(&heir.db, overdue[0])
+                .await
+                .expect("a reap")
+                .steps
+                .iter()
+                .map(|step| step.token)
+                .collect::<Vec<_>>(),
+            [stale.token()]
+        );
+        assert_eq!(reap::reap_overdue(&heir.db, overdue[0]).await.expect("a reap").steps, []);
 
         let fresh = heir.take("a").await;
         assert!(matches!(hung.settle_one(Settlement::new(stale, ok())).await, Settled::Fenced));
@@ -167,7 +182,7 @@ async fn a_stage_that_hangs_the_third_time_is_dead() {
         hung.take("a").await;
         bench.sql("UPDATE pipeline_steps SET must_end_by = now() - interval '1 second'").await;
         let overdue = reap::overdue(&hung.db, 1).await.expect("an answer");
-        assert_eq!(reap::reap_overdue(&hung.db, overdue[0]).await.expect("a reap").tokens, []);
+        assert_eq!(reap::reap_overdue(&hung.db, overdue[0]).await.expect("a reap").steps, []);
         let doomed = reap::doomed(&hung.db, hung.worker).await.expect("an answer");
         assert!(reap::doom(&hung.db, doomed[0]).await.expect("a death").0);
         assert_eq!(bench.status(run).await, "failed");

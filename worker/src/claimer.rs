@@ -1,19 +1,21 @@
 //! The claimer: fills exactly the free slots, and finds again what a lost answer brought.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hellosales_core::notify::Listener;
 use hellosales_core::queue::claim::{ClaimRequest, Claimed, adopt, claim};
-use hellosales_core::queue::{Shapes, rank};
+use hellosales_core::queue::{ClaimedStep, Shapes, rank};
 use hellosales_core::run::Lane;
-use hellosales_core::{Database, LeaseToken, WorkerId, metrics};
+use hellosales_core::{Database, LeaseToken, RunId, WorkerId, metrics};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
 use crate::leases::{Contact, Holdings};
+use crate::settler::Companions;
 use crate::slots::{Ask, Slots};
 
 /// Between two looks when idle.
@@ -91,12 +93,14 @@ impl Claimer {
         let claimed = self.claim(ask, token).await;
         self.clock.note(claimed.highest);
         let rest = if is_full(ask, &claimed) { Rest::Full } else { Rest::Empty };
+        let companions = companions(&claimed.steps);
         for step in claimed.steps {
             metrics::CLAIMED.add(1);
+            let companions = companions.get(&step.run().id).cloned();
             let holding = self.holdings.hold(&step);
             // A claim brings no more than was reserved; what it did bring nevertheless is found, and given back.
             let Some(slot) = reserved.take(&self.slots, &step) else { break };
-            if self.jobs.send(Job { step, slot, holding }).await.is_err() {
+            if self.jobs.send(Job { step, slot, holding, companions }).await.is_err() {
                 break;
             }
         }
@@ -146,6 +150,15 @@ impl Claimer {
             }
         }
     }
+}
+
+/// The runs of which the claim brought several steps.
+fn companions(steps: &[ClaimedStep]) -> HashMap<RunId, Companions> {
+    let mut counts: HashMap<RunId, usize> = HashMap::new();
+    for step in steps {
+        *counts.entry(step.run().id).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(run, count)| (run, Companions::new(count))).collect()
 }
 
 /// Whether there may be more than was asked for: of all, or of a lane that got all that it may have.

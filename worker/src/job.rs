@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::execute::{Ring, execute};
 use crate::leases::{Holding, Holdings};
-use crate::settler::{Answer, Settler};
+use crate::settler::{Answer, Companions, Settler};
 use crate::slots::Slot;
 
 /// An adoption that takes longer is tried again.
@@ -26,6 +26,8 @@ pub struct Job {
     pub slot: Slot,
     /// That this worker knows it.
     pub holding: Holding,
+    /// The other steps of its run that the same claim brought, if there are any.
+    pub companions: Option<Companions>,
 }
 
 /// Runs jobs.
@@ -41,10 +43,10 @@ pub(crate) struct Runner {
 impl Runner {
     /// Executes and settles, as long as the settlement hands over: all under one slot.
     pub(crate) async fn run(&self, job: Job) {
-        let Job { mut step, slot, mut holding } = job;
+        let Job { mut step, slot, mut holding, mut companions } = job;
         loop {
             let Some(settlement) = execute(&self.ring, step, holding.lost()).await else { break };
-            let Some(next) = self.settle(settlement, &holding).await else { break };
+            let Some(next) = self.settle(settlement, &holding, companions.take()).await else { break };
             // Known before the old one is forgotten: no look finds a step that nobody knows.
             holding = self.holdings.hold(&next);
             metrics::HANDED_OVER.add(1);
@@ -55,14 +57,23 @@ impl Runner {
 
     /// Gives a step back that was never begun.
     pub(crate) async fn give_back(&self, job: Job) {
-        let Job { step, slot, holding } = job;
-        let _nothing_next = self.settle(Settlement::new(step, End::GiveBack), &holding).await;
+        let Job { step, slot, holding, companions: _ } = job;
+        let _nothing_next = self.settle(Settlement::new(step, End::GiveBack), &holding, None).await;
         drop(slot);
     }
 
-    async fn settle(&self, settlement: Settlement, holding: &Holding) -> Option<ClaimedStep> {
+    async fn settle(
+        &self,
+        settlement: Settlement,
+        holding: &Holding,
+        companions: Option<Companions>,
+    ) -> Option<ClaimedStep> {
         holding.settling();
-        match self.settler.settle(settlement).await? {
+        let answer = match companions {
+            Some(companions) => self.settler.settle_with(&companions, settlement).await,
+            None => self.settler.settle(settlement).await,
+        };
+        match answer? {
             Answer::Landed(next) => next.map(|step| *step),
             Answer::LandedBefore(token) => self.adopt(token).await,
             Answer::Fenced => None,

@@ -102,9 +102,11 @@ impl Watch {
         };
         for step in self.holdings.compare(&before, &found) {
             tracing::info!(worker_id = %self.worker, run_id = %step.run_id, stage = step.stage, "a step that nobody here knows is given back");
-            match lease::give_back(&self.database, self.worker, step).await {
-                Ok(wakes) => self.notifier.send(wakes),
-                Err(error) => tracing::warn!(worker_id = %self.worker, %error, "a step could not be given back"),
+            // What is not given back is found by the next looks: none of them waits for a connection that hangs.
+            match timeout(LOOK_PATIENCE, lease::give_back(&self.database, self.worker, step)).await {
+                Ok(Ok(wakes)) => self.notifier.send(wakes),
+                Ok(Err(error)) => tracing::warn!(worker_id = %self.worker, %error, "a step could not be given back"),
+                Err(_) => tracing::warn!(worker_id = %self.worker, "a step was given back without an answer"),
             }
         }
     }

@@ -4,6 +4,7 @@
 //! token decides.
 
 mod backlog;
+mod companions;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use hellosales_core::notify::Notifier;
@@ -11,10 +12,11 @@ use hellosales_core::queue::settle::{SettleOptions, Settled, settle};
 use hellosales_core::queue::{ClaimedStep, End, Settlement};
 use hellosales_core::{Database, LeaseToken, WorkerId, metrics};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use backlog::{Backlog, MAX_GROUP};
+pub use companions::Companions;
 
 /// So many groups may commit at a time.
 const GROUPS: usize = 4;
@@ -43,13 +45,13 @@ struct Waiting {
 /// Where results are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Settler {
-    inbox: mpsc::Sender<Waiting>,
+    inbox: mpsc::Sender<Vec<Waiting>>,
 }
 
 /// The task behind it.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    inbox: mpsc::Receiver<Waiting>,
+    inbox: mpsc::Receiver<Vec<Waiting>>,
     database: Database,
     worker: WorkerId,
     stage_timeout_ms: i32,
@@ -77,7 +79,24 @@ impl Settler {
     /// Hands in a result and waits until it is settled, however long that takes. `None`: the worker is gone.
     pub async fn settle(&self, settlement: Settlement) -> Option<Answer> {
         let (answer, answered) = oneshot::channel();
-        self.inbox.send(Waiting { settlement, answer, laters: 0, failures: 0 }).await.ok()?;
+        self.inbox.send(vec![Waiting { settlement, answer, laters: 0, failures: 0 }]).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// Likewise, together with the results of its companions.
+    pub async fn settle_with(&self, companions: &Companions, settlement: Settlement) -> Option<Answer> {
+        let (answer, mut answered) = oneshot::channel();
+        let all = companions.arrive(Waiting { settlement, answer, laters: 0, failures: 0 });
+        if !all.is_empty() {
+            self.inbox.send(all).await.ok()?;
+        } else if let Ok(answer) = timeout(companions::PATIENCE, &mut answered).await {
+            return answer.ok();
+        } else {
+            let so_far = companions.go();
+            if !so_far.is_empty() {
+                self.inbox.send(so_far).await.ok()?;
+            }
+        }
         answered.await.ok()
     }
 }
@@ -96,10 +115,10 @@ impl Desk {
             let due = backlog.due().filter(|_| groups.len() < GROUPS);
             tokio::select! {
                 got = self.inbox.recv(), if open && backlog.has_room() => match got {
-                    Some(waiting) => {
-                        backlog.push(waiting);
+                    Some(together) => {
+                        together.into_iter().for_each(|waiting| backlog.push(waiting));
                         while backlog.has_room() && let Ok(more) = self.inbox.try_recv() {
-                            backlog.push(more);
+                            more.into_iter().for_each(|waiting| backlog.push(waiting));
                         }
                     }
                     None => open = false,

@@ -103,7 +103,7 @@ pub(crate) struct RunObject {
     pub progress: Progress,
     pub input: Input,
     pub target: Option<Target>,
-    /// The Interaction, or what else the run made.
+    /// The Interaction that the run made.
     #[schema(value_type = Option<InteractionObject>)]
     pub result: Option<Value>,
     pub error: Option<RunError>,
@@ -198,10 +198,10 @@ fn error(row: &RunRow) -> Option<RunError> {
     Some(RunError::of(failure, row.request_id.clone(), row.completed_at.unwrap_or(row.created_at)))
 }
 
-/// Of a turn, the stored interaction; of others, what their pipeline gave as its result.
+/// Of a turn, the stored interaction. What other pipelines hand on between their stages is no object of the contract.
 fn result(row: &RunRow) -> Option<Value> {
     if row.target_type.as_deref() != Some("interaction") {
-        return row.result.clone();
+        return None;
     }
     let said = Interaction {
         id: row.target_id?.into(),

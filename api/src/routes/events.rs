@@ -22,7 +22,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 
 /// The events of a run, as they come. Resumed by `Last-Event-ID` or `?after=`.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "runs",
-    params(("id" = uuid::Uuid, Path), ("after" = Option<i64>, Query, minimum = 0), ("Last-Event-ID" = Option<String>, Header)),
+    params(("id" = uuid::Uuid, Path), ("after" = Option<i64>, Query, minimum = 0), ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{0,18}$")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 204, description = "nothing comes after this position"),
               (status = 404, body = ProblemBody), (status = 429, body = ProblemBody)))]
 async fn events(

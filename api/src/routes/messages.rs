@@ -28,13 +28,13 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[derive(Debug, ToSchema)]
 #[schema(as = NewMessage)]
 struct NewMessage {
-    #[schema(min_length = 1, max_length = 10_000)]
+    #[schema(min_length = 1, max_length = 10_000, pattern = r"\S")]
     message: String,
     /// The client's own id: the same one twice is one turn.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = r"\S")]
     message_id: Option<String>,
     /// `fast`, `balanced` or `quality`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(fast|balanced|quality)$")]
     quality_mode: Option<QualityMode>,
     #[schema(minimum = 0, maximum = 2)]
     temperature: Option<f64>,
@@ -99,7 +99,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
 
 /// Says something: the answer is a run.
 #[utoipa::path(post, path = "/chat/sessions/{id}/messages", tag = "chat", request_body = NewMessage,
-    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header), ("Prefer" = Option<String>, Header)),
+    params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[ -~]*[!-~][ -~]*$"), ("Prefer" = Option<String>, Header)),
     responses((status = 202, body = RunObject), (status = 200, body = RunObject, description = "done within the wait that was preferred"),
               (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody),
               (status = 429, body = ProblemBody)))]

@@ -122,8 +122,9 @@ impl ReadQuery for ListQuery {
 
 /// The runs that the caller may see, newest first.
 #[utoipa::path(get, path = "/runs", tag = "runs",
-    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query),
-           ("sort" = Option<String>, Query), ("status" = Option<String>, Query), ("pipeline" = Option<String>, Query),
+    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query, min_length = 1),
+           ("sort" = Option<String>, Query, pattern = "^-created_at$"),
+           ("status" = Option<String>, Query, pattern = "^(queued|running|completed|failed|cancelled)$"), ("pipeline" = Option<String>, Query),
            ("batch_id" = Option<uuid::Uuid>, Query), ("session_id" = Option<uuid::Uuid>, Query)),
     responses((status = 200, body = List<RunObject>), (status = 422, body = ProblemBody)))]
 async fn list(

@@ -47,8 +47,9 @@ impl ReadQuery for ListQuery {
 
 /// The caller's sessions, newest first.
 #[utoipa::path(get, path = "/chat/sessions", tag = "chat",
-    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query),
-           ("sort" = Option<String>, Query), ("state" = Option<String>, Query)),
+    params(("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query, min_length = 1),
+           ("sort" = Option<String>, Query, pattern = "^-created_at$"),
+           ("state" = Option<String>, Query, pattern = "^(active|ended)$")),
     responses((status = 200, body = List<SessionObject>), (status = 422, body = ProblemBody)))]
 async fn list(
     State(state): State<AppState>,
@@ -111,7 +112,7 @@ impl ReadQuery for HistoryQuery {
 /// What was said, oldest first; with the answer that is still to come.
 #[utoipa::path(get, path = "/chat/sessions/{id}/history", tag = "chat",
     params(("id" = uuid::Uuid, Path), ("limit" = Option<i64>, Query, minimum = 1, maximum = 100),
-           ("cursor" = Option<String>, Query), ("all" = Option<bool>, Query)),
+           ("cursor" = Option<String>, Query, min_length = 1), ("all" = Option<bool>, Query)),
     responses((status = 200, body = List<InteractionObject>), (status = 404, body = ProblemBody)))]
 async fn history(
     State(state): State<AppState>,

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,12 +18,14 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tower::ServiceExt;
 
-use super::HangUp;
+use super::{HangUp, unread};
 use crate::state::AppState;
 
 /// What reads a request's head gives up at this size, with a bare 431; the routes do so before, with a body.
 const HEAD_BUFFER: usize = 64 * 1024;
 const MAX_HEADERS: usize = 200;
+/// A client that was refused may go on sending for so long.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// There is no answer: hyper closes the connection.
 #[derive(Debug, thiserror::Error)]
@@ -32,12 +36,19 @@ struct HungUp;
 pub(super) async fn serve(socket: TcpStream, router: Router, state: &AppState) {
     // Tokens are small and must leave at once.
     let _without = socket.set_nodelay(true);
-    let io = TokioIo::new(Patient::new(socket, state.config.write_timeout));
+    let lingers = Arc::new(AtomicBool::new(false));
+    let io = TokioIo::new(Patient::new(socket, state.config.write_timeout, Arc::clone(&lingers)));
+    let limit = state.config.body_limit;
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = router.clone();
+        let (router, lingers) = (router.clone(), Arc::clone(&lingers));
         async move {
-            let Ok(response) = router.oneshot(request.map(axum::body::Body::new) as Request).await;
-            if response.extensions().get::<HangUp>().is_some() { Err(HungUp) } else { Ok(response) }
+            let (request, unread) = unread::lend(request);
+            let Ok(mut response) = router.oneshot(request.map(axum::body::Body::new) as Request).await;
+            if response.extensions().get::<HangUp>().is_some() {
+                return Err(HungUp);
+            }
+            unread.settle(limit, &mut response, &lingers).await;
+            Ok(response)
         }
     });
     let mut builder = http1::Builder::new();
@@ -66,11 +77,13 @@ struct Patient {
     patience: Duration,
     gives_up: Pin<Box<Sleep>>,
     waits: bool,
+    /// The other side may still be sending what nobody reads.
+    lingers: Arc<AtomicBool>,
 }
 
 impl Patient {
-    fn new(socket: TcpStream, patience: Duration) -> Self {
-        Self { socket, patience, gives_up: Box::pin(tokio::time::sleep(patience)), waits: false }
+    fn new(socket: TcpStream, patience: Duration, lingers: Arc<AtomicBool>) -> Self {
+        Self { socket, patience, gives_up: Box::pin(tokio::time::sleep(patience)), waits: false, lingers }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -84,6 +97,26 @@ impl Patient {
         }
         ready!(self.gives_up.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Throws away what still comes: a socket closed over bytes that nobody read resets the connection, and takes
+    /// the answer from a client that was still sending.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.waits {
+            self.waits = true;
+            self.gives_up.as_mut().reset(Instant::now() + LINGER);
+        }
+        let mut thrown_away = [0; 8 * 1024];
+        loop {
+            if self.gives_up.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let mut buffer = ReadBuf::new(&mut thrown_away);
+            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
     }
 }
 
@@ -118,6 +151,7 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        if self.lingers.load(Ordering::Relaxed) { self.linger(cx).map(Ok) } else { Poll::Ready(Ok(())) }
     }
 }

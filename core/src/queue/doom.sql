@@ -9,6 +9,6 @@ WITH d AS MATERIALIZED (
 UPDATE pipeline_steps t
 SET status = 'dead', crashes = t.crashes + 1, lease_token = NULL, error = $4, ended_at = clock_timestamp(), worker_id = NULL, must_end_by = NULL
 FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage
-RETURNING t.run_id AS "run_id: RunId", t.org_id AS "org_id: OrgId", t.kind, t.lane, d.token AS "token!: LeaseToken", t.lease_epoch AS epoch,
+RETURNING t.run_id AS "run_id: RunId", t.stage, t.org_id AS "org_id: OrgId", t.kind, t.lane, d.token AS "token!: LeaseToken", t.lease_epoch AS epoch,
   d.worker_id AS "worker_id!: WorkerId", d.claimed_at AS "claimed_at!", d.attempt AS "attempt!", d.generation, d.request_id, d.session_id,
   d.user_id, clock_timestamp() AS "now!"

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::fail::Reaped as ReapedDeath;
 use super::journal::{self, WideEvent};
+use super::lease::Owned;
 use super::settle;
 use super::{Wakes, finish};
 use crate::database::Database;
@@ -45,11 +46,12 @@ pub async fn expired(db: &Database, lease_ms: i64) -> Result<Vec<ExpiredWorker>,
 /// What a reap took.
 #[derive(Debug, Default)]
 pub struct Reaped {
-    /// The tokens that are worth nothing now: their open provider calls are to be closed.
-    pub tokens: Vec<LeaseToken>,
+    /// What was taken: the open provider calls of these steps are to be closed. Not those of their tokens, which
+    /// other steps of the same claim may still run under.
+    pub steps: Vec<Owned>,
     /// Whom to wake.
     pub wakes: Wakes,
-    /// It was a full group: there may be more.
+    /// It was a full group, or some were locked by others: there is more.
     pub more: bool,
 }
 
@@ -61,8 +63,15 @@ pub async fn reap(db: &Database, dead: WorkerId) -> Result<Reaped, DatabaseError
     let mut tx = db.begin_fast().await?;
     let rows = sqlx::query_file_as!(Row, "src/queue/reap.sql", dead.uuid(), GROUP).fetch_all(tx.connection()).await?;
     journal::write_wide(tx.connection(), &rows.iter().map(Row::wide).collect::<Vec<_>>()).await?;
+    // A row that somebody held for a moment must not wait for the next probe.
+    let more = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM pipeline_steps s WHERE s.worker_id = $1 AND s.status = 'running' AND s.crashes < 2) AS "more!""#,
+        dead.uuid(),
+    )
+    .fetch_one(tx.connection())
+    .await?;
     tx.commit().await?;
-    collect(rows)
+    Ok(Reaped { more, ..collect(rows)? })
 }
 
 /// A step that should have ended by now although its worker lives.
@@ -113,9 +122,9 @@ pub async fn reap_overdue(db: &Database, step: Overdue) -> Result<Reaped, Databa
 }
 
 fn collect(rows: Vec<Row>) -> Result<Reaped, DatabaseError> {
-    let mut reaped = Reaped { more: i64::try_from(rows.len()).is_ok_and(|n| n == GROUP), ..Reaped::default() };
+    let mut reaped = Reaped::default();
     for row in rows {
-        reaped.tokens.push(row.token);
+        reaped.steps.push(Owned { run_id: row.run_id, stage: row.stage, token: row.token });
         reaped.wakes.lane(Lane::from_number(row.lane)?);
     }
     Ok(reaped)
@@ -123,6 +132,7 @@ fn collect(rows: Vec<Row>) -> Result<Reaped, DatabaseError> {
 
 struct Row {
     run_id: RunId,
+    stage: i16,
     org_id: OrgId,
     kind: String,
     lane: i16,

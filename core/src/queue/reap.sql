@@ -11,6 +11,6 @@ UPDATE pipeline_steps t
 SET status = CASE d.run_status WHEN 'failed' THEN 'held' ELSE 'ready' END, held_by = CASE d.run_status WHEN 'failed' THEN 'failed' END,
     crashes = t.crashes + 1, lease_token = NULL, worker_id = NULL, claimed_at = NULL, must_end_by = NULL, fair_rank = greatest(t.fair_rank, queue_v(t.lane))
 FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage
-RETURNING t.run_id AS "run_id: RunId", t.org_id AS "org_id: OrgId", t.kind, t.lane, d.token AS "token!: LeaseToken", t.lease_epoch AS epoch,
+RETURNING t.run_id AS "run_id: RunId", t.stage, t.org_id AS "org_id: OrgId", t.kind, t.lane, d.token AS "token!: LeaseToken", t.lease_epoch AS epoch,
   d.worker_id AS "worker_id!: WorkerId", d.claimed_at AS "claimed_at!", d.attempt AS "attempt!", d.generation, d.request_id, d.session_id,
   d.user_id, clock_timestamp() AS "now!"

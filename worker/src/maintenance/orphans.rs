@@ -1,14 +1,15 @@
 //! Provider calls that a lost worker left open: closed in transactions of their own, once their step was taken.
 
-use hellosales_core::{DatabaseError, LeaseToken};
+use hellosales_core::DatabaseError;
+use hellosales_core::queue::lease::Owned;
 
 use super::Maintenance;
 
 impl Maintenance {
-    /// Closes the open calls of tokens that are worth nothing now. What can't be closed is the janitor's.
-    pub(super) async fn close_orphans(&self, tokens: Vec<LeaseToken>) {
-        for token in tokens {
-            if let Err(error) = self.environment.llm.close_orphans(&self.database, token).await {
+    /// Closes the open calls of steps that were taken. What can't be closed is the janitor's.
+    pub(super) async fn close_orphans(&self, steps: Vec<Owned>) {
+        for step in steps {
+            if let Err(error) = self.environment.llm.close_orphans(&self.database, step).await {
                 tracing::warn!(worker_id = %self.worker, %error, "the calls of a lost step stay open for now");
             }
         }

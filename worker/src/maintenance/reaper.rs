@@ -1,5 +1,6 @@
 //! Every second: who is dead, and what it had.
 
+use hellosales_core::queue::lease::Owned;
 use hellosales_core::queue::reap::{self, Doomed, Reaped};
 use hellosales_core::{DatabaseError, WorkerId, metrics};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
@@ -38,20 +39,26 @@ impl Maintenance {
     async fn bury(&self, dead: WorkerId) -> Result<bool, DatabaseError> {
         let reaped = reap::reap(&self.database, dead).await?;
         let more = reaped.more;
-        if !reaped.tokens.is_empty() {
-            tracing::warn!(worker_id = %self.worker, dead = %dead, steps = reaped.tokens.len(), "steps were taken from a dead worker");
+        if !reaped.steps.is_empty() {
+            tracing::warn!(worker_id = %self.worker, dead = %dead, steps = reaped.steps.len(), "steps were taken from a dead worker");
         }
-        self.taken(reaped).await;
+        let _closed_with_its_other_calls = self.wake(reaped);
         let doomed = reap::doomed(&self.database, dead).await?;
         let left = self.doom(doomed).await?;
-        Ok(more || left)
+        let open = self.environment.llm.close_left_by(&self.database, dead).await?;
+        Ok(more || left || open)
     }
 
     /// Wakes whoever may claim what was taken, and closes its calls.
     pub(super) async fn taken(&self, reaped: Reaped) {
-        metrics::REAPED.add(u64::try_from(reaped.tokens.len()).unwrap_or(0));
+        let steps = self.wake(reaped);
+        self.close_orphans(steps).await;
+    }
+
+    fn wake(&self, reaped: Reaped) -> Vec<Owned> {
+        metrics::REAPED.add(u64::try_from(reaped.steps.len()).unwrap_or(0));
         self.notifier.send(reaped.wakes);
-        self.close_orphans(reaped.tokens).await;
+        reaped.steps
     }
 
     /// Fails, each alone, the steps that have taken three workers with them. Returns whether one of them stayed.
@@ -63,7 +70,7 @@ impl Maintenance {
             if dead {
                 metrics::REAPED.add(1);
                 tracing::warn!(worker_id = %self.worker, run_id = %step.run_id, org_id = %step.org_id, stage = step.stage, "a step has lost three workers, and is dead");
-                self.close_orphans(vec![step.token]).await;
+                self.close_orphans(vec![Owned { run_id: step.run_id, stage: step.stage, token: step.token }]).await;
             }
             stayed |= !dead;
         }

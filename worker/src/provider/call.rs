@@ -9,8 +9,9 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::provider_call::{self, NewCall};
+use hellosales_core::queue::lease::Owned;
 use hellosales_core::run::QualityMode;
-use hellosales_core::{Database, DatabaseError, ErrorCode, LeaseToken, ProviderCallId};
+use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId, WorkerId};
 use tokio_util::task::TaskTracker;
 
 use super::price::{Prices, count_prompt, count_tokens};
@@ -111,18 +112,33 @@ impl LlmDoor {
         };
         let entry = Entry::open(self, cx.environment.database.clone(), call, cx.cancelled.clone()).await?;
         let entry = entry.ok_or(StageError::Lost)?;
+        // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
+        if !cx.may_call() {
+            return Err(StageError::Lost);
+        }
         let Prompt { messages, temperature, max_tokens } = prompt;
         let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens });
         Ok(Call { stream, entry, finish: None })
     }
 
-    /// Closes the calls that a lost worker left open under a token, with what is known of their cost.
+    /// Closes the calls that a lost worker left open for a step, with what is known of their cost.
     ///
     /// # Errors
     /// If the database refuses or can't be reached; what is still open is closed by another try.
-    pub async fn close_orphans(&self, db: &Database, token: LeaseToken) -> Result<u64, DatabaseError> {
-        let calls = provider_call::orphans(db, token).await?;
+    pub async fn close_orphans(&self, db: &Database, step: Owned) -> Result<u64, DatabaseError> {
+        let calls = provider_call::orphans(db, step).await?;
         provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await
+    }
+
+    /// Closes the calls that a dead worker left open; true if there may be more.
+    ///
+    /// # Errors
+    /// If the database refuses or can't be reached; what is still open is closed by another try.
+    pub async fn close_left_by(&self, db: &Database, dead: WorkerId) -> Result<bool, DatabaseError> {
+        let calls = provider_call::left_by(db, dead).await?;
+        let full = i64::try_from(calls.len()).is_ok_and(|n| n >= provider_call::GROUP);
+        provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await?;
+        Ok(full)
     }
 
     /// Closes the calls that nobody will close any more: the janitor's.

@@ -9,6 +9,9 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use super::RateLimits;
 
+/// Nobody is told to wait longer than this, whatever a provider says.
+const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long a provider may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -55,7 +58,6 @@ pub fn is_loopback(url: &Url) -> bool {
 /// `Retry-After`, in seconds or as a date, which is held against the answer's own `Date`: two clocks needn't agree.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    const MOST: Duration = Duration::from_secs(24 * 60 * 60);
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match value.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
@@ -89,7 +91,7 @@ pub fn rate_limits(headers: &HeaderMap) -> RateLimits {
 /// `1h2m3.5s`, `120ms`, or plain seconds.
 fn span(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        return Duration::try_from_secs_f64(seconds).ok().map(|span| span.min(MOST));
     }
     let mut rest = text;
     let mut total = Duration::ZERO;
@@ -110,7 +112,7 @@ fn span(text: &str) -> Option<Duration> {
         total = total.checked_add(part)?;
         rest = after;
     }
-    Some(total)
+    Some(total.min(MOST))
 }
 
 #[cfg(test)]
@@ -136,6 +138,7 @@ mod tests {
 
     #[test]
     fn rate_limits_are_read_in_the_vendors_spans() {
+        assert_eq!([span("1e19"), span("99999999999h1s")], [Some(MOST); 2], "bounded: the wait is reckoned with");
         assert_eq!(span("6m0s"), Some(Duration::from_secs(360)));
         assert_eq!(span("7.66s"), Some(Duration::from_millis(7_660)));
         assert_eq!(span("120ms"), Some(Duration::from_millis(120)));

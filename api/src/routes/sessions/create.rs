@@ -25,7 +25,7 @@ pub(super) const MAX_METADATA_BYTES: usize = 16 * 1024;
 #[derive(Debug, ToSchema)]
 #[schema(as = NewChatSession)]
 pub(super) struct NewSessionBody {
-    #[schema(value_type = Option<String>, max_length = 255)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = r"\S")]
     title: Option<String>,
     #[schema(value_type = Option<uuid::Uuid>)]
     product_id: Option<ProductId>,
@@ -50,7 +50,7 @@ impl ReadBody for NewSessionBody {
 
 /// Begins a conversation.
 #[utoipa::path(post, path = "/chat/sessions", tag = "chat", request_body = NewSessionBody,
-    params(("Idempotency-Key" = Option<String>, Header)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = r"\S", pattern = "^[ -~]*[!-~][ -~]*$")),
     responses((status = 201, body = SessionObject), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
               (status = 422, body = ProblemBody)))]
 pub(super) async fn create(

@@ -24,13 +24,13 @@ use crate::turn::session_not_found;
 #[derive(Debug, ToSchema)]
 #[schema(as = ChatSessionChange)]
 pub(super) struct ChangeBody {
-    #[schema(value_type = Option<String>, max_length = 255)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, pattern = r"\S")]
     title: Given<String>,
     #[schema(value_type = Option<uuid::Uuid>)]
     product_id: Given<hellosales_core::ProductId>,
     #[schema(value_type = Option<uuid::Uuid>)]
     client_id: Given<hellosales_core::ClientId>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     metadata: Given<Map<String, Value>>,
 }
 
