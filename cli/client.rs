@@ -4,6 +4,7 @@ mod follow;
 
 use std::time::Duration;
 
+use hellosales_worker::provider::http::is_loopback;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -94,6 +95,16 @@ struct Refusal {
     detail: String,
 }
 
+/// A client for this URL. What is on this machine is asked directly, whatever proxy the environment names.
+pub(crate) fn http(url: &str) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    if is_here(url) { builder.no_proxy() } else { builder }
+}
+
+fn is_here(url: &str) -> bool {
+    url.parse().is_ok_and(|url: reqwest::Url| is_loopback(&url))
+}
+
 /// A user of the api.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
@@ -105,7 +116,7 @@ pub(crate) struct Api {
 impl Api {
     /// A user with this token.
     pub(crate) fn new(url: &str, token: String) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?;
+        let http = http(url).connect_timeout(Duration::from_secs(5)).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token })
     }
 

@@ -11,7 +11,13 @@ use crate::config;
 pub(crate) fn this_program() -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hellosales"));
-    pasteable(&program, &here)
+    pasteable(&in_its_place(&program), &here)
+}
+
+/// Built anew while it runs, a program's old file is gone and the new one is in its place.
+fn in_its_place(path: &Path) -> PathBuf {
+    let text = path.to_string_lossy();
+    text.strip_suffix(" (deleted)").filter(|_| !path.exists()).map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
 fn pasteable(program: &Path, here: &Path) -> String {
@@ -124,6 +130,12 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_built_anew_while_it_runs_is_found_in_its_place() {
+        assert_eq!(in_its_place(Path::new("/nowhere/hellosales (deleted)")), Path::new("/nowhere/hellosales"));
+        assert_eq!(in_its_place(Path::new("/bin/sh")), Path::new("/bin/sh"));
+    }
 
     #[test]
     fn the_program_is_named_so_that_a_shell_finds_it_from_here() {

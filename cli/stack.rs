@@ -162,7 +162,7 @@ impl Stack {
     async fn bring_up_apis(&mut self, options: &Options, output: Output) -> anyhow::Result<()> {
         let mut taken = Vec::new();
         for n in 1..=options.apis {
-            let wanted = options.port.saturating_add(n - 1);
+            let wanted = if options.port == 0 { port::any()? } else { options.port.saturating_add(n - 1) };
             let port = port::from(wanted, &taken)?;
             if port != wanted && !taken.contains(&wanted) {
                 output.say(format!("api        port {wanted} is taken; the next free one is {port}"));

@@ -6,3 +6,4 @@ mod dev;
 mod faults;
 mod program;
 mod sdk;
+mod settings;

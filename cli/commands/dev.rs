@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// How many workers
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(0..=64))]
     workers: u16,
-    /// The first api's port; if it is taken, the next free one
+    /// The first api's port; if it is taken, the next free one; 0 takes any
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Where everything lies [default: .hellosales]

@@ -37,11 +37,11 @@ pub(super) struct Keeper {
     quick_deaths: u32,
 }
 
-/// How a life of a child ended.
 /// This program, by the path that it was started from: asked for later, a program that was built anew meanwhile has
 /// none.
 static PROGRAM: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::current_exe().ok());
 
+/// How a life of a child ended.
 enum Life {
     Stopped,
     Died(String),

@@ -35,7 +35,8 @@ async fn a_second_start_finds_the_data_of_the_first_and_says_so() {
     let folder = Folder::new();
     let mut counts = Vec::new();
     for start in 0..2 {
-        let dev = Dev::start(&folder, &["--workers", "1"]).await;
+        let dev = Dev::start(&folder, &["--workers", "0", "--port", "0"]).await;
+        assert!(!dev.text("url").ends_with(":0"), "{}", dev.text("url"));
         let mut owner = connect(dev.text("database_url")).await;
         let count: i64 =
             sqlx::query_scalar("SELECT count(*) FROM clients").fetch_one(&mut owner).await.expect("a count");

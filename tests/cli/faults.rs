@@ -1,6 +1,6 @@
 //! The first errors that people make, and their answers.
 
-use super::program::{Folder, program, run, said};
+use super::program::{Dev, Folder, program, run, said};
 use crate::harness::database::TestDatabase;
 
 #[tokio::test]
@@ -18,6 +18,37 @@ async fn a_model_that_nobody_serves_is_exit_6_with_a_fix() {
     let output = run(&["dev", "--llm-url", "http://127.0.0.1:1/v1", "--llm-model", "m"]).await;
     assert_eq!(output.status.code(), Some(6), "{}", said(&output));
     assert!(said(&output).contains("scripts/local-model"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_provider_key_that_says_too_little_is_exit_2_before_anything_starts() {
+    let folder = Folder::new();
+    let mut command = program(&["dev", "--json", "--data-dir", folder.text()]);
+    let output = command.env("LLM_API_KEY", "k").output().await.expect("it ends");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("error: LLM_BASE_URL"), "{}", said(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_wants_a_key_is_exit_7_and_says_where_to_put_it() {
+    let (first, second) = (Folder::new(), Folder::new());
+    let dev = Dev::start(&first, &["--workers", "0"]).await;
+    let args = ["dev", "--llm-url", dev.text("simulator_url"), "--llm-model", "m", "--data-dir", second.text()];
+    let output = run(&args).await;
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert!(said(&output).contains("LLM_API_KEY"), "{}", said(&output));
+    dev.end("INT").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_in_the_environment_does_not_come_between_the_parts() {
+    let folder = Folder::new();
+    let mut command = program(&["dev", "--json", "--workers", "1", "--port", "0", "--data-dir", folder.text()]);
+    for name in ["http_proxy", "HTTP_PROXY", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    let dev = Dev::wait(command).await;
+    dev.end("INT").await;
 }
 
 #[tokio::test]

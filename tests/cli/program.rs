@@ -69,8 +69,11 @@ pub(crate) struct Dev {
 impl Dev {
     /// Starts one, and waits until all is ready.
     pub(crate) async fn start(folder: &Folder, more: &[&str]) -> Self {
-        let args = [&["dev", "--json", "--data-dir", folder.text()], more].concat();
-        let mut command = program(&args);
+        Self::wait(program(&[&["dev", "--json", "--data-dir", folder.text()], more].concat())).await
+    }
+
+    /// The same, of a command that is made already.
+    pub(crate) async fn wait(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut stderr = child.stderr.take().expect("stderr is a pipe");
         let talk = tokio::spawn(async move {

@@ -2,6 +2,7 @@
 //! outage of the issuer the keys at hand stay good.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -50,9 +51,20 @@ struct Known {
     fetched_at: Option<Instant>,
 }
 
+/// Whether a URL names this machine, which no proxy of the environment's reaches.
+fn is_here(url: &str) -> bool {
+    let Ok(url) = url.parse::<reqwest::Url>() else { return false };
+    url.host_str().is_some_and(|host| {
+        let host = host.trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
 /// All keys of the configured sets.
 pub(crate) struct Jwks {
     http: reqwest::Client,
+    /// The same without a proxy, for issuers on this machine.
+    direct: reqwest::Client,
     urls: Vec<String>,
     known: RwLock<Known>,
     /// Held while fetching; when the last fetch began.
@@ -65,9 +77,9 @@ impl Jwks {
     /// # Errors
     /// If no HTTP client can be made.
     pub(crate) fn new(urls: Vec<String>) -> Result<Self, reqwest::Error> {
-        let http =
-            reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
-        Ok(Self { http, urls, known: RwLock::default(), fetching: Mutex::default() })
+        let client = || reqwest::Client::builder().timeout(FETCH_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let (http, direct) = (client().build()?, client().no_proxy().build()?);
+        Ok(Self { http, direct, urls, known: RwLock::default(), fetching: Mutex::default() })
     }
 
     /// The key of this id; without an id, the only key there is.
@@ -141,7 +153,8 @@ impl Jwks {
     }
 
     async fn fetch_one(&self, url: &str) -> Result<Vec<Identified>, String> {
-        let mut response = self.http.get(url).send().await.map_err(|error| error.without_url().to_string())?;
+        let http = if is_here(url) { &self.direct } else { &self.http };
+        let mut response = http.get(url).send().await.map_err(|error| error.without_url().to_string())?;
         if !response.status().is_success() {
             return Err(format!("status {}", response.status().as_u16()));
         }

@@ -39,7 +39,7 @@ impl Stage {
         stack: &Stack,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         let workers = stack.workers.iter().filter_map(|worker| Some(worker.process()?.pid)).collect();
         Ok(Self { api, operator, session, http, workers, output })
     }
