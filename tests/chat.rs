@@ -194,3 +194,25 @@ async fn another_organisations_run_and_session_are_not_there() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_past_its_deadline_fails_without_a_call_and_frees_its_session() {
+    TestApp::run(async |app| {
+        let ana = app.user("One", "Ana");
+        let session = session(&ana).await;
+        let late = say(&ana, &session, "How do I open the call?").await;
+        let next = say(&ana, &session, "And how do I end it?").await;
+        let mut owner = app.db.owner().await;
+        owner.run("UPDATE pipeline_steps SET deadline_at = now() - interval '1 second' WHERE status = 'ready'").await;
+        let _worker = app.worker().await;
+        for (run, end) in [(&late, "run.failed"), (&next, "run.completed")] {
+            let events = ana.events(run, None).await.expect("a stream").rest().await;
+            assert_eq!(events.last().map(|event| event.name.as_str()), Some(end));
+        }
+        let failed = ana.get(&format!("/runs/{late}")).await.expect(200);
+        assert_eq!(failed["error"]["code"], json!("DEADLINE_EXCEEDED"));
+        // The one call is the next turn's, whose time began when it was its turn.
+        assert_eq!(app.provider_log().await.len(), 1);
+    })
+    .await;
+}

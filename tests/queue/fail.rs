@@ -167,3 +167,22 @@ async fn a_failure_holds_what_has_not_begun() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn no_delay_goes_past_the_deadline() {
+    Bench::run(async |bench| {
+        bench.submit().await;
+        let hand = bench.hand().await;
+        let a = hand.take("a").await;
+        let day = Duration::from_secs(24 * 60 * 60);
+        hand.land(a, End::Snooze { delay: day, reason: SnoozeReason::RateLimited, detail: "a day".to_owned() }).await;
+        let at_the_deadline: bool = bench.value("SELECT available_at = deadline_at FROM pipeline_steps").await;
+        assert!(at_the_deadline);
+        bench.sql("UPDATE pipeline_steps SET deadline_at = now() - interval '1 second'").await;
+        assert_eq!(let_time_pass(bench).await, 1);
+        let again = hand.take("a").await;
+        assert!(again.is_past_deadline());
+        hand.land(again, ok()).await;
+    })
+    .await;
+}
