@@ -52,6 +52,9 @@ pub(super) struct Bench<'a> {
     _stop: DropGuard,
 }
 
+/// What came of a step: its end, its effects, and what readers are to have instead.
+type Result = (End, Option<Arc<dyn Effects>>, Option<String>);
+
 /// A step at work.
 pub(super) struct Job {
     pub step: ClaimedStep,
@@ -238,12 +241,17 @@ impl Bench<'_> {
 
     /// Executes a step; nothing is settled.
     pub(super) async fn execute(&self, job: &Job) -> Executed {
+        self.execute_in(job, self.environment.clone()).await
+    }
+
+    /// The same, on a worker with another environment.
+    pub(super) async fn execute_in(&self, job: &Job, environment: Environment) -> Executed {
         let stage = self.registry.of(&job.step).expect("code");
         let work = Work {
             step: &job.step,
             cancelled: job.cancelled.clone(),
             contact: Contact::always(),
-            environment: self.environment.clone(),
+            environment,
             stream: job.stream.as_ref().map(OpenStream::handle),
         };
         stage.execute(work).await
@@ -251,14 +259,18 @@ impl Bench<'_> {
 
     /// Settles what came of a step; it must land.
     pub(super) async fn settle(&self, job: Job, executed: Executed) -> Option<Arc<dyn Effects>> {
-        let Executed::Ended { end, effects } = executed else { panic!("the stage found itself lost") };
-        let settled = self.report(job, end, effects.clone()).await.settled.pop();
+        let Executed::Ended { end, effects, instead } = executed else { panic!("the stage found itself lost") };
+        let settled = self.hand_in(job, (end, effects.clone(), instead)).await.settled.pop();
         assert!(matches!(settled, Some(Settled::Landed { .. })), "{settled:?}");
         effects
     }
 
     /// Hands in an end of a step; what became of it, and who is to be woken.
     pub(super) async fn report(&self, job: Job, end: End, effects: Option<Arc<dyn Effects>>) -> Report {
+        self.hand_in(job, (end, effects, None)).await
+    }
+
+    async fn hand_in(&self, job: Job, (end, effects, instead): Result) -> Report {
         let tail = match (&end, &job.stream) {
             (End::Ok(_), Some(stream)) => Some(stream.finish(Duration::ZERO).await),
             _ => None,
@@ -269,6 +281,9 @@ impl Bench<'_> {
         }
         if let Some(effects) = effects {
             settlement = settlement.with_effects(effects);
+        }
+        if let Some(text) = instead {
+            settlement = settlement.with_instead(text);
         }
         let options = SettleOptions { worker: self.hand, stage_timeout_ms: 30_000, hand_over: false };
         settle::settle(&self.worker, &options, vec![settlement]).await

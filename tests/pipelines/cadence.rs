@@ -67,7 +67,7 @@ async fn a_summarys_lane_is_woken_by_the_turn_that_asks_for_it() {
                 bench.step(kind).await;
             }
             let job = bench.take("chat@1/persist").await;
-            let Executed::Ended { end, effects } = bench.execute(&job).await else { panic!("it is ours") };
+            let Executed::Ended { end, effects, .. } = bench.execute(&job).await else { panic!("it is ours") };
             let report = bench.report(job, end, effects).await;
             assert_eq!(report.wakes.lanes, [false, woken, false], "{message}");
         }

@@ -1,5 +1,7 @@
 //! What guards refuse: no model sees it, or no reader.
 
+use hellosales_worker::environment::Environment;
+use hellosales_worker::guard::Guard;
 use serde_json::json;
 
 use super::bench::Bench;
@@ -48,6 +50,32 @@ async fn a_refused_answer_is_replaced_for_readers_and_in_the_store_alike() {
         let ledger = "SELECT concat_ws(' ', success, usage_estimated, cost_cents > 0, output_content LIKE '%<script%')
                       FROM provider_calls";
         assert_eq!(bench.column(ledger).await, ["t t t t"], "the ledger has what was said, and what it cost so far");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_a_worker_without_guards_has_streamed_is_taken_back_by_one_with_them() {
+    Bench::run(async |bench| {
+        let (_, client) = bench.content("<script>alert(1)</script>").await;
+        bench.sql(&format!("UPDATE sessions SET client_id = '{client}'")).await;
+        let run = bench.say("How do I open the call?").await;
+        bench.prepare().await;
+        let job = bench.take("chat@1/llm").await;
+        let unguarded = Environment { guard: Guard::new(false).expect("rules"), ..bench.environment.clone() };
+        let executed = bench.execute_in(&job, unguarded).await;
+        assert!(job.text().contains("<script>"));
+        bench.settle(job, executed).await;
+        bench.drain().await;
+
+        let safe = bench.environment.guard.output_replaced_reply();
+        let after_the_reset = format!(
+            "SELECT concat_ws(' ', data ->> 'reason', data ->> 'delta') FROM run_stream
+             WHERE run_id = '{run}' AND event LIKE 'output.%' ORDER BY seq DESC LIMIT 2"
+        );
+        assert_eq!(bench.column(&after_the_reset).await, [safe, "filtered"]);
+        let stored = "SELECT concat_ws(' ', status, filtered, content) FROM interactions WHERE role = 'assistant'";
+        assert_eq!(bench.column(stored).await, [format!("complete t {safe}")]);
     })
     .await;
 }

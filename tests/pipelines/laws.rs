@@ -97,7 +97,7 @@ fn changes(before: &[String], after: &[String]) -> Vec<String> {
 }
 
 fn parts(executed: Executed) -> (End, Option<Arc<dyn hellosales_core::queue::Effects>>) {
-    let Executed::Ended { end, effects } = executed else { panic!("the stage found itself lost") };
+    let Executed::Ended { end, effects, .. } = executed else { panic!("the stage found itself lost") };
     (end, effects)
 }
 

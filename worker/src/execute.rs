@@ -73,11 +73,11 @@ async fn within(ring: &Ring, step: ClaimedStep, lost: &CancellationToken) -> Opt
     let started = Instant::now();
     let mut stream = None;
     let left = guarded(ring, &step, lost, &mut stream).await;
-    let (end, effects) = match left {
-        Left::Ended(Executed::Ended { end, effects }) => (end, effects),
-        Left::Panicked => (retry(ErrorCode::StagePanicked, "the stage panicked"), None),
-        Left::TimedOut => (retry(ErrorCode::StageTimeout, "the stage took longer than it may"), None),
-        Left::GivenBack => (End::GiveBack, None),
+    let (end, effects, instead) = match left {
+        Left::Ended(Executed::Ended { end, effects, instead }) => (end, effects, instead),
+        Left::Panicked => (retry(ErrorCode::StagePanicked, "the stage panicked"), None, None),
+        Left::TimedOut => (retry(ErrorCode::StageTimeout, "the stage took longer than it may"), None, None),
+        Left::GivenBack => (End::GiveBack, None, None),
         Left::Lost | Left::Ended(Executed::Lost) => {
             metrics::ABORTED.add(1);
             tracing::info!(elapsed_ms = elapsed_ms(started), "stage stopped: its lease or its run is gone");
@@ -96,6 +96,9 @@ async fn within(ring: &Ring, step: ClaimedStep, lost: &CancellationToken) -> Opt
     }
     if let Some(tail) = tail {
         settlement = settlement.with_stream(tail);
+    }
+    if let Some(text) = instead {
+        settlement = settlement.with_instead(text);
     }
     Some(settlement)
 }

@@ -38,6 +38,11 @@ pub trait Stage: Send + Sync + 'static {
         needs: Values<Self>,
     ) -> impl Future<Output = Result<Outcome<Self::Output>, StageError>> + Send;
 
+    /// What the run's readers are to have instead of all that was streamed to them, if this output takes it back.
+    fn takes_back(&self, _output: &Self::Output) -> Option<String> {
+        None
+    }
+
     /// Writes what the stage changes in content. Fast; in the fenced transaction: once, or not at all. Called for
     /// stages of kind WORK, and for any that cancels its run.
     ///

@@ -141,6 +141,17 @@ fn open(run: &LockedRun, stage: &str, openings: &mut Vec<Events>) -> Opened {
     opened
 }
 
+/// A stage that is done took back what was streamed: readers forget it, and get this text instead.
+pub(super) fn take_back(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>]) {
+    for end in ends {
+        let (End::Ok(_), Some(text)) = (&end.settlement.end, &end.settlement.instead) else { continue };
+        let attempt = end.settlement.step.attempt();
+        let reset = ("output.reset", json!({"reason": "filtered", "attempt": attempt}));
+        let delta = ("output.delta", json!({"field": null, "delta": text, "attempt": attempt}));
+        work.lifecycle(run, vec![reset, delta]);
+    }
+}
+
 /// A streaming step that is done left its text in the stream, unless a crash of the database forgot some of it:
 /// then the whole text is written again.
 pub(super) async fn restore_stream(

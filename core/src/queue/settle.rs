@@ -225,6 +225,7 @@ async fn settle_run(
         return fail::append(tx, run, ends).await;
     }
     complete::restore_stream(tx, work, run, ends).await?;
+    complete::take_back(work, run, ends);
     defer::journal(work, run, ends);
     if let Some(end) = ends.iter().find(|end| matches!(end.settlement.end, End::Cancel { .. })) {
         complete::mark_done(run, ends);

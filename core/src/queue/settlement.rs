@@ -90,6 +90,7 @@ pub struct Settlement {
     pub(super) end: End,
     pub(super) effects: Option<Arc<dyn Effects>>,
     pub(super) stream: Option<StreamTail>,
+    pub(super) instead: Option<String>,
     /// The token of the successor that this settlement may hand over: made beforehand, so that it can be
     /// found again when the answer to COMMIT is lost.
     pub(super) hand_over: LeaseToken,
@@ -105,7 +106,7 @@ impl Settlement {
             End::Retry { failure, .. } if step.is_last_attempt() => End::Fail(failure),
             end => end,
         };
-        Self { step, end, effects: None, stream: None, hand_over: LeaseToken::random(), skipped: 0 }
+        Self { step, end, effects: None, stream: None, instead: None, hand_over: LeaseToken::random(), skipped: 0 }
     }
 
     /// With what it changes in content.
@@ -119,6 +120,13 @@ impl Settlement {
     #[must_use]
     pub fn with_stream(mut self, tail: StreamTail) -> Self {
         self.stream = Some(tail);
+        self
+    }
+
+    /// With what the run's readers are to have instead of all that was streamed to them.
+    #[must_use]
+    pub fn with_instead(mut self, text: String) -> Self {
+        self.instead = Some(text);
         self
     }
 

@@ -39,6 +39,8 @@ pub enum Executed {
         end: End,
         /// And with it.
         effects: Option<Arc<dyn Effects>>,
+        /// What readers are to have instead of what was streamed.
+        instead: Option<String>,
     },
     /// The stage found its lease or its run gone.
     Lost,
@@ -46,7 +48,7 @@ pub enum Executed {
 
 impl Executed {
     pub(crate) const fn plain(end: End) -> Self {
-        Self::Ended { end, effects: None }
+        Self::Ended { end, effects: None, instead: None }
     }
 }
 
@@ -154,10 +156,14 @@ impl<S: Stage> Typed<S> {
             Outcome::Skip(reason) => End::Skip { reason: (*reason).to_owned() },
             Outcome::Cancel { reason, reply } => End::Cancel { reason: *reason, reply: reply.clone() },
         };
+        let instead = match &outcome {
+            Outcome::Done(output) => self.0.takes_back(output),
+            _ => None,
+        };
         let has_effects = step.shape().kind == StageKind::Work || matches!(end, End::Cancel { .. });
         let effects: Option<Arc<dyn Effects>> =
             has_effects.then(|| Arc::new(TypedEffects { stage: Arc::clone(&self.0), cx, outcome }) as _);
-        Ok(Executed::Ended { end, effects })
+        Ok(Executed::Ended { end, effects, instead })
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Checked {
     pub filtered: bool,
     /// The call that made the answer.
     pub provider_call_id: ProviderCallId,
+    /// Readers were given the answer that is refused here: the worker that streamed it had older rules, or none.
+    #[serde(skip)]
+    pub was_streamed: bool,
 }
 
 impl Stage for OutputGuard {
@@ -41,8 +44,13 @@ impl Stage for OutputGuard {
             tracing::info!(run_id = %cx.run.id, org_id = %cx.run.org_id, rule, category, "a guard refused an answer");
         }
         // Readers were given the safe reply: what a newer worker's rules say of the text doesn't take it back.
-        let filtered = generated.filtered || verdict != Verdict::Pass;
+        let was_streamed = verdict != Verdict::Pass && !generated.filtered;
+        let filtered = generated.filtered || was_streamed;
         let text = if filtered { guard.output_replaced_reply().to_owned() } else { generated.text };
-        Ok(Outcome::Done(Checked { text, filtered, provider_call_id: generated.provider_call_id }))
+        Ok(Outcome::Done(Checked { text, filtered, provider_call_id: generated.provider_call_id, was_streamed }))
+    }
+
+    fn takes_back(&self, checked: &Checked) -> Option<String> {
+        checked.was_streamed.then(|| checked.text.clone())
     }
 }
