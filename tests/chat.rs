@@ -38,12 +38,13 @@ async fn a_turn_is_answered_streamed_and_stored_in_the_same_words() {
         assert_eq!(history(&ana, &session).await[1]["content"], json!(said));
         assert_eq!(app.provider_log().await.len(), 1);
 
-        // From any position the rest, without a gap or a repeat; from the end nothing.
+        // From any position the rest, on the other api, without a gap or a repeat; from the end nothing.
+        let elsewhere = app.user_elsewhere("One", "Ana");
         let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
         let middle = ids.len() / 2;
-        let rest = ana.events(&run, Some(ids[middle])).await.expect("the rest").rest().await;
+        let rest = elsewhere.events(&run, Some(ids[middle])).await.expect("the rest").rest().await;
         assert_eq!(rest.iter().map(|event| event.id).collect::<Vec<_>>(), ids[middle + 1..]);
-        assert!(ana.events(&run, ids.last().copied()).await.is_none());
+        assert!(elsewhere.events(&run, ids.last().copied()).await.is_none());
     })
     .await;
 }
@@ -213,6 +214,31 @@ async fn a_turn_past_its_deadline_fails_without_a_call_and_frees_its_session() {
         assert_eq!(failed["error"]["code"], json!("DEADLINE_EXCEEDED"));
         // The one call is the next turn's, whose time began when it was its turn.
         assert_eq!(app.provider_log().await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_cut_goes_on_at_the_other_api_while_the_model_still_speaks() {
+    TestApp::run(async |app| {
+        let ana = app.user("One", "Ana");
+        let session = session(&ana).await;
+        app.control(&json!({"hold_after_tokens": 3, "requests": 1})).await;
+        let run = say(&ana, &session, "How do I open the call?").await;
+        let _worker = app.worker().await;
+        let mut stream = ana.events(&run, None).await.expect("a stream");
+        let mut events = Vec::new();
+        while text(&events).is_empty() {
+            events.push(stream.next().await.expect("an event"));
+        }
+        drop(stream);
+        let last = events.last().map(|event| event.id);
+        let rest = app.user_elsewhere("One", "Ana").events(&run, last).await.expect("the rest");
+        app.back_to_normal().await;
+        events.extend(rest.rest().await);
+        assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert_eq!(events.last().map(|event| event.name.as_str()), Some("run.completed"));
+        assert_eq!(history(&ana, &session).await[1]["content"], json!(text(&events)));
     })
     .await;
 }

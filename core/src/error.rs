@@ -132,11 +132,11 @@ impl Failure {
         }
     }
 
-    /// The same failure, without what PostgreSQL takes neither in text nor in jsonb.
+    /// The same failure, without NUL, which PostgreSQL takes neither in text nor in jsonb.
     #[must_use]
-    pub fn sanitised(mut self) -> Self {
+    pub(crate) fn without_nul(mut self) -> Self {
         self.message = self.message.replace('\u{0}', "\u{fffd}");
-        self.details = Map::new();
+        self.details.retain(|name, value| !name.contains('\u{0}') && !value.to_string().contains("\\u0000"));
         self
     }
 }

@@ -24,14 +24,14 @@ use super::http::Client;
 pub(crate) struct TestApp<'a> {
     /// Its database.
     pub db: &'a TestDatabase,
-    url: String,
+    urls: [String; 2],
     simulator: String,
     issuer: Issuer,
     http: reqwest::Client,
 }
 
 impl TestApp<'_> {
-    /// Runs a test with an api and no worker yet. At its end what is left is done, and every rule holds.
+    /// Runs a test with two apis and no worker yet. At its end what is left is done, and every rule holds.
     pub(crate) async fn run(test: impl AsyncFnOnce(&TestApp<'_>)) {
         TestDatabase::run_unchecked(async |db: &TestDatabase| {
             let stop = CancellationToken::new();
@@ -50,18 +50,27 @@ impl TestApp<'_> {
         let simulator = Simulator::bind("127.0.0.1:0", SimulatorConfig::instant()).await.expect("a simulator");
         let simulator_url = simulator.url();
         let issuer = simulator.issuer().clone();
-        let config = ApiConfig::new(format!("{simulator_url}/.well-known/jwks.json"), ISSUER);
-        let api = Api::bind(config, db.pools(Role::Api), db.pools(Role::Fanout)).await.expect("an api");
-        let url = format!("http://{}", api.local_addr());
-        let (stop_api, stop_simulator) = (stop.clone(), stop.clone());
-        parts.spawn(async move { api.run(stop_api).await });
+        let mut urls = [String::new(), String::new()];
+        for url in &mut urls {
+            let config = ApiConfig::new(format!("{simulator_url}/.well-known/jwks.json"), ISSUER);
+            let api = Api::bind(config, db.pools(Role::Api), db.pools(Role::Fanout)).await.expect("an api");
+            *url = format!("http://{}", api.local_addr());
+            let stop = stop.clone();
+            parts.spawn(async move { api.run(stop).await });
+        }
+        let stop_simulator = stop.clone();
         parts.spawn(async move { simulator.run(stop_simulator).await.expect("the simulator ends well") });
-        TestApp { db, url, simulator: simulator_url, issuer, http: reqwest::Client::new() }
+        TestApp { db, urls, simulator: simulator_url, issuer, http: reqwest::Client::new() }
     }
 
     /// Somebody of an organisation.
     pub(crate) fn user(&self, org: &str, name: &str) -> Client {
-        Client::new(&self.url, self.issuer.token(&TokenRequest::new(org, name, Person::Member)))
+        Client::new(&self.urls[0], self.issuer.token(&TokenRequest::new(org, name, Person::Member)))
+    }
+
+    /// The same person at the other api.
+    pub(crate) fn user_elsewhere(&self, org: &str, name: &str) -> Client {
+        Client::new(&self.urls[1], self.issuer.token(&TokenRequest::new(org, name, Person::Member)))
     }
 
     /// A worker of this process, whose death is noticed soon.

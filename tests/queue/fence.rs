@@ -160,9 +160,14 @@ async fn one_nul_in_a_failures_message_is_stored_without_it() {
     Bench::run(async |bench| {
         let run = bench.submit().await;
         let hand = bench.hand().await;
-        let failure = hellosales_core::Failure::new(hellosales_core::ErrorCode::StageFailed, "nul: \u{0}");
+        let mut failure = hellosales_core::Failure::new(hellosales_core::ErrorCode::StageFailed, "nul: \u{0}");
+        failure.details.insert("said".to_owned(), "\u{0}".into());
+        failure.details.insert("kept".to_owned(), 1.into());
         hand.land(hand.take("a").await, End::Fail(failure)).await;
-        assert_eq!(bench.status(run).await, "failed");
+        let stored = format!(
+            "SELECT concat_ws(' ', error_code, error, failure -> 'details') FROM pipeline_runs WHERE id = '{run}'"
+        );
+        assert_eq!(bench.value::<String>(&stored).await, "STAGE_FAILED nul: \u{fffd} {\"kept\": 1}");
     })
     .await;
 }

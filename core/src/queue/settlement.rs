@@ -103,7 +103,9 @@ impl Settlement {
     #[must_use]
     pub fn new(step: ClaimedStep, end: End) -> Self {
         let end = match end {
-            End::Retry { failure, .. } if step.is_last_attempt() => End::Fail(failure),
+            End::Retry { failure, .. } if step.is_last_attempt() => End::Fail(failure.without_nul()),
+            End::Retry { failure, retry_after } => End::Retry { failure: failure.without_nul(), retry_after },
+            End::Fail(failure) => End::Fail(failure.without_nul()),
             end => end,
         };
         Self { step, end, effects: None, stream: None, instead: None, hand_over: LeaseToken::random(), skipped: 0 }
