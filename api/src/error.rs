@@ -225,7 +225,11 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::SessionNotFound
         | ErrorCode::ProductNotFound
         | ErrorCode::ClientNotFound
-        | ErrorCode::RunNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::ScriptNotFound
+        | ErrorCode::EmailNotFound
+        | ErrorCode::RunNotFound
+        | ErrorCode::BatchNotFound
+        | ErrorCode::ImportNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -241,7 +245,7 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::GuardBlocked
         | ErrorCode::ContextTooLong
         | ErrorCode::ProviderRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::RateLimited | ErrorCode::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::RateLimited | ErrorCode::BudgetExceeded | ErrorCode::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::NotReady | ErrorCode::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ProviderTimeout | ErrorCode::StageTimeout | ErrorCode::DeadlineExceeded => {
             StatusCode::GATEWAY_TIMEOUT

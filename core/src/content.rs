@@ -4,9 +4,12 @@
 pub mod answer;
 pub mod client;
 pub mod company_profile;
+pub mod email;
+pub mod generated;
 pub mod interaction;
 pub mod member;
 pub mod product;
+pub mod script;
 pub mod session;
 pub mod summary;
 pub mod turn_history;

@@ -50,7 +50,11 @@ error_codes! {
     SessionNotFound = "SESSION_NOT_FOUND", "Session not found", false;
     ProductNotFound = "PRODUCT_NOT_FOUND", "Product not found", false;
     ClientNotFound = "CLIENT_NOT_FOUND", "Client not found", false;
+    ScriptNotFound = "SCRIPT_NOT_FOUND", "Script not found", false;
+    EmailNotFound = "EMAIL_NOT_FOUND", "Email not found", false;
     RunNotFound = "RUN_NOT_FOUND", "Run not found", false;
+    BatchNotFound = "BATCH_NOT_FOUND", "Batch not found", false;
+    ImportNotFound = "IMPORT_NOT_FOUND", "Import not found", false;
     MethodNotAllowed = "METHOD_NOT_ALLOWED", "Method not allowed", false;
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", "Payload too large", false;
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", false;
@@ -64,6 +68,7 @@ error_codes! {
     ValidationFailed = "VALIDATION_FAILED", "Validation failed", false;
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused", false;
     RateLimited = "RATE_LIMITED", "Rate limited", true;
+    BudgetExceeded = "BUDGET_EXCEEDED", "Budget exceeded", true;
     NotReady = "NOT_READY", "Not ready", true;
     ProviderTimeout = "PROVIDER_TIMEOUT", "The provider did not answer in time", true;
     ProviderRateLimited = "PROVIDER_RATE_LIMITED", "The provider limits our rate", true;

@@ -87,6 +87,18 @@ sortable_id! {
     ClientId;
     /// What an organisation sells.
     ProductId;
+    /// A script, whatever its version.
+    ScriptId;
+    /// One version of a script.
+    ScriptVersionId;
+    /// An email, whatever its version.
+    EmailId;
+    /// One version of an email.
+    EmailVersionId;
+    /// Many emails submitted and followed as one.
+    BatchId;
+    /// A list of clients that came in by file.
+    ImportId;
     /// One call of a provider, in the ledger.
     ProviderCallId;
     /// An event of a run.

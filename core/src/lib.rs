@@ -23,6 +23,6 @@ pub mod timeline;
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};
 pub use id::{
-    ClientId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId, RunId, SessionId, SummaryId, UserId,
-    WorkerId,
+    BatchId, ClientId, EmailId, EmailVersionId, ImportId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId,
+    RunId, ScriptId, ScriptVersionId, SessionId, SummaryId, UserId, WorkerId,
 };

@@ -4,13 +4,17 @@
 //! streaming one do not build. A changed shape gets a new version; runs in flight keep theirs.
 
 mod chat;
+mod email;
 mod graph;
+mod script;
 mod summary;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use chat::{CHAT, ChatInput};
+pub use email::{EMAIL, EmailInput};
+pub use script::{SCRIPT, ScriptInput};
 pub use summary::{SUMMARY, SummaryInput};
 
 use crate::run::Lane;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{ClaimedStep, RunContext, Shapes};
 use crate::database::Database;
 use crate::error::{DatabaseError, Failure};
-use crate::id::{InteractionId, LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
+use crate::id::{BatchId, InteractionId, LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
 use crate::run::{Lane, QualityMode};
 
 /// What a worker asks for.
@@ -51,6 +51,8 @@ struct Row {
     input: Value,
     user_id: Option<UserId>,
     session_id: Option<SessionId>,
+    batch_id: Option<BatchId>,
+    batch_n: Option<i32>,
     interaction_id: Option<InteractionId>,
     request_id: Option<String>,
     traceparent: Option<String>,
@@ -130,6 +132,7 @@ fn step(row: Row, shapes: &Shapes) -> Result<Option<ClaimedStep>, DatabaseError>
         org_id: row.org_id,
         user_id: row.user_id,
         session_id: row.session_id,
+        batch: row.batch_id.zip(row.batch_n),
         interaction_id: row.interaction_id,
         request_id: row.request_id,
         traceparent: row.traceparent,

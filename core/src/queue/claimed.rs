@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::id::{InteractionId, LeaseToken, OrgId, RunId, SessionId, UserId};
+use crate::id::{BatchId, InteractionId, LeaseToken, OrgId, RunId, SessionId, UserId};
 use crate::pipeline::{Pipeline, StageShape};
 use crate::run::{Lane, QualityMode};
 use crate::stream::Opened;
@@ -24,6 +24,8 @@ pub struct RunContext {
     pub user_id: Option<UserId>,
     /// The session that it belongs to.
     pub session_id: Option<SessionId>,
+    /// The batch that it is part of, and its item's place there.
+    pub batch: Option<(BatchId, i32)>,
     /// The user's interaction that it answers.
     pub interaction_id: Option<InteractionId>,
     /// The request that submitted it.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::journal::{self, StreamEvent};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
-use crate::id::{InteractionId, RunId, SessionId, UserId};
+use crate::id::{BatchId, InteractionId, RunId, SessionId, UserId};
 use crate::pipeline::{Pipeline, PipelineInput};
 use crate::run::{Lane, QualityMode};
 use crate::step::{HeldBy, StepStatus};
@@ -54,6 +54,8 @@ pub struct NewRun {
     pub interaction_id: Option<InteractionId>,
     /// What it makes: type and id, reserved.
     pub target: Option<(&'static str, Uuid)>,
+    /// The batch that it is part of, and its item's place there.
+    pub batch: Option<(BatchId, i32)>,
     /// The run that it follows from.
     pub parent_run_id: Option<RunId>,
     /// The request that submits it.
@@ -90,6 +92,7 @@ impl NewRun {
             turn: None,
             interaction_id: None,
             target: None,
+            batch: None,
             parent_run_id: None,
             request_id: None,
             traceparent: None,
@@ -117,8 +120,8 @@ async fn insert_run(tx: &mut OrgTx<'_>, run: &NewRun) -> Result<(), DatabaseErro
     sqlx::query!(
         "INSERT INTO pipeline_runs (id, org_id, user_id, session_id, interaction_id, request_id, traceparent, service, topology,
            behavior, quality_mode, pipeline, pipeline_version, lane, fair_rank, input, stream, target_type, target_id, parent_run_id,
-           made, turn, user_sequence, stream_major, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text, $9, $10, $11, $8::text, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 1,
+           made, turn, user_sequence, batch_id, batch_n, stream_major, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text, $9, $10, $11, $8::text, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, 1,
            clock_timestamp())",
         run.id.uuid(),
         org.uuid(),
@@ -142,6 +145,8 @@ async fn insert_run(tx: &mut OrgTx<'_>, run: &NewRun) -> Result<(), DatabaseErro
         run.pipeline.first().cast_signed(),
         run.turn.map(|turn| turn.number),
         run.turn.map(Turn::user_sequence),
+        run.batch.map(|(batch, _)| batch.uuid()),
+        run.batch.map(|(_, n)| n),
     )
     .execute(tx.connection())
     .await?;
@@ -157,8 +162,9 @@ async fn insert_first_steps(tx: &mut OrgTx<'_>, run: &NewRun) -> Result<(), Data
             continue;
         }
         sqlx::query!(
-            "INSERT INTO pipeline_steps (run_id, stage, kind, org_id, lane, fair_rank, status, held_by, deadline_at, timeout_ms, max_attempts)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9::bigint * interval '1 ms', $10, $11)",
+            "INSERT INTO pipeline_steps (run_id, stage, kind, org_id, lane, fair_rank, status, held_by, deadline_at, timeout_ms, max_attempts,
+               batch_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9::bigint * interval '1 ms', $10, $11, $12)",
             run.id.uuid(),
             stage_number(n),
             run.pipeline.kind(shape),
@@ -170,6 +176,7 @@ async fn insert_first_steps(tx: &mut OrgTx<'_>, run: &NewRun) -> Result<(), Data
             run.lane.deadline_ms(),
             shape.timeout_ms.unwrap_or(run.stage_timeout_ms),
             shape.max_attempts,
+            run.batch.map(|(batch, _)| batch.uuid()),
         )
         .execute(tx.connection())
         .await?;

@@ -1,0 +1,23 @@
+//! Sales scripts: a row a version, of a lineage whose id never changes.
+
+mod generated;
+
+pub use generated::{GeneratedScript, write_generated};
+
+use crate::run::text_enum;
+
+text_enum! {
+    /// What kind of script.
+    ScriptType {
+        /// A first call to somebody who doesn't know us.
+        ColdCall = "cold_call",
+        /// A call after a talk, or after no answer.
+        FollowUp = "follow_up",
+        /// Shows the product.
+        Demo = "demo",
+        /// Asks for the decision.
+        Closing = "closing",
+        /// Any other.
+        General = "general",
+    }
+}
