@@ -1,5 +1,6 @@
 //! Whom an organisation sells to.
 
+mod facts;
 mod list;
 
 pub use list::{Filter, count, list};
@@ -12,6 +13,8 @@ use super::kept::{Kept, texts};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::{ClientId, SessionId};
+
+pub use facts::{ClientFacts, facts};
 
 /// A client, as prompts tell it. What is unknown is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
