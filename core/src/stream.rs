@@ -9,7 +9,7 @@ mod text;
 pub mod write;
 
 pub(crate) use text::delta;
-pub use text::{Field, StreamText};
+pub use text::{Field, StreamText, told};
 
 /// A major's room for minors.
 pub const MINORS: i64 = 1_000_000;

@@ -72,6 +72,29 @@ pub(crate) fn delta(field: Field, text: &str, attempt: i16) -> Value {
     json!({"field": field, "delta": text, "attempt": attempt})
 }
 
+/// A member of a structured answer as its readers have it: a string is itself, a list a line an item, an object in a list
+/// its values, an object a line a member; `null` is nothing. What lies deeper has no text.
+#[must_use]
+pub fn told(member: &Value) -> String {
+    let lines = |lines: &mut dyn Iterator<Item = String>| lines.collect::<Vec<_>>().join("\n");
+    match member {
+        Value::Array(items) => lines(&mut items.iter().map(|item| match item {
+            Value::Object(members) => members.values().map(scalar).collect::<Vec<_>>().join(": "),
+            item => scalar(item),
+        })),
+        Value::Object(members) => lines(&mut members.iter().map(|(name, value)| format!("{name}: {}", scalar(value)))),
+        member => scalar(member),
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +111,18 @@ mod tests {
         let parts: Vec<(Field, &str)> = said.parts().collect();
         assert_eq!(parts, [(Some("subject"), "Hello!"), (Some("body"), "Hi Ana")]);
         assert_eq!((said.bytes(), said.joined()), (12, "Hello!Hi Ana".to_owned()));
+    }
+
+    #[test]
+    fn a_structured_member_is_lines() {
+        assert_eq!(told(&json!("Hello")), "Hello");
+        assert_eq!(told(&json!(["one", "two"])), "one\ntwo");
+        assert_eq!(told(&json!([{"objection": "Too dear", "response": "It pays"}])), "Too dear: It pays");
+        assert_eq!(told(&json!({"Too dear": "It pays", "Why?": 3})), "Too dear: It pays\nWhy?: 3");
+        assert_eq!(
+            (told(&json!(null)), told(&json!(1.5)), told(&json!([["deep"]]))),
+            (String::new(), "1.5".into(), String::new())
+        );
     }
 
     #[test]
