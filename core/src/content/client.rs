@@ -1,7 +1,9 @@
 //! Whom an organisation sells to.
 
+mod address;
 mod list;
 
+pub use address::{is_domain, is_email_address};
 pub use list::{Filter, count, list};
 
 use chrono::{DateTime, Utc};
@@ -104,7 +106,7 @@ impl From<Row> for Kept<Client> {
 
 /// One statement's columns, for one client and for a page of them.
 macro_rules! select {
-    (@ $tail:tt, $($argument:expr),+) => {
+    ([$($tail:tt)+], $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: ClientId", external_id, name, company, title, industry, email,
@@ -112,12 +114,9 @@ macro_rules! select {
                  objection_patterns AS "objection_patterns: Json<Value>", communication_style,
                  decision_criteria AS "decision_criteria: Json<Value>", is_active, version, created_at, updated_at
                FROM clients WHERE org_id = $1 "#
-                + $tail,
+                + $($tail)+,
             $($argument),+
         )
-    };
-    ($($all:tt)+) => {
-        select!(@ $($all)+)
     };
 }
 use select;
@@ -127,7 +126,7 @@ use select;
 /// # Errors
 /// If the database can't be read.
 pub async fn get(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client>>, DatabaseError> {
-    let query = select!("AND id = $2", tx.org().uuid(), id.uuid());
+    let query = select!(["AND id = $2"], tx.org().uuid(), id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?.map(Kept::from))
 }
 
@@ -136,7 +135,7 @@ pub async fn get(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client>
 /// # Errors
 /// If the database can't be read, or the lock isn't to be had in time.
 pub async fn lock(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client>>, DatabaseError> {
-    let query = select!("AND id = $2 FOR NO KEY UPDATE", tx.org().uuid(), id.uuid());
+    let query = select!(["AND id = $2 FOR NO KEY UPDATE"], tx.org().uuid(), id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?.map(Kept::from))
 }
 
@@ -146,7 +145,7 @@ pub async fn lock(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client
 /// If the database can't be read.
 pub async fn of_session(tx: &mut OrgTx<'_>, session: SessionId) -> Result<Option<Client>, DatabaseError> {
     let query = select!(
-        "AND id = (SELECT client_id FROM sessions WHERE id = $2 AND org_id = $1)",
+        ["AND id = (SELECT client_id FROM sessions WHERE id = $2 AND org_id = $1)"],
         tx.org().uuid(),
         session.uuid()
     );
