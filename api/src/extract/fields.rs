@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
+use super::ids::Ids;
 use crate::error::{Fault, Problem};
 
 /// A member that may be left out, or be null.
@@ -42,6 +43,7 @@ impl<T> Given<T> {
 #[derive(Debug)]
 pub(crate) struct Fields {
     members: Map<String, Value>,
+    ids: Option<Ids>,
     malformed: Option<Problem>,
     shape: Option<Fault>,
     values: Vec<Fault>,
@@ -61,7 +63,14 @@ impl Fields {
             let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
             Fault::new(pointer, "unknown_field", "is not known here")
         });
-        Ok(Self { members, malformed: None, shape, values: Vec::new() })
+        Ok(Self { members, ids: None, malformed: None, shape, values: Vec::new() })
+    }
+
+    /// With the list of ids that was read apart.
+    #[must_use]
+    pub(crate) fn with_ids(mut self, ids: Option<Ids>) -> Self {
+        self.ids = ids;
+        self
     }
 
     /// Ends the reading.
@@ -186,6 +195,35 @@ impl Fields {
                     Given::Absent
                 }
             },
+        }
+    }
+
+    /// The list of 1 to `most` ids that was read apart.
+    pub(crate) fn ids<T: From<Uuid>>(&mut self, name: &str, most: usize) -> Given<Vec<T>> {
+        match self.ids.take() {
+            None => Given::Absent,
+            Some(Ids::Null) => Given::Null,
+            Some(Ids::NoList) => {
+                self.misshapen(name, "wrong_type", "must be a list");
+                Given::Absent
+            }
+            Some(Ids::NoText(n)) => {
+                self.misshapen(&format!("{name}/{n}"), "wrong_type", "must be a string");
+                Given::Absent
+            }
+            Some(Ids::NoId(n)) => {
+                self.malformed.get_or_insert_with(|| Problem::malformed(format!("{name}/{n} is not a UUID")));
+                Given::Absent
+            }
+            Some(Ids::List(_, count)) if count > most => {
+                self.fault(name, "too_many", format!("must have at most {most}, and has {count}"));
+                Given::Absent
+            }
+            Some(Ids::List(_, 0)) => {
+                self.fault(name, "empty", "must not be empty");
+                Given::Absent
+            }
+            Some(Ids::List(ids, _)) => Given::Value(ids.into_iter().map(T::from).collect()),
         }
     }
 

@@ -50,7 +50,7 @@ pub struct ClientFilter {
 
 /// Who was chosen, and who was left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Chosen {
+pub(super) struct Chosen {
     /// Items.
     pub total: i32,
     /// Listed before.
