@@ -89,12 +89,7 @@ pub async fn lock(tx: &mut OrgTx<'_>, id: BatchId) -> Result<Editable, ChangeErr
 ///
 /// # Errors
 /// If it is past changing.
-pub async fn change(
-    tx: &mut OrgTx<'_>,
-    id: BatchId,
-    now: &Editable,
-    change: &BatchChange,
-) -> Result<(), ChangeError> {
+pub async fn change(tx: &mut OrgTx<'_>, id: BatchId, now: &Editable, change: &BatchChange) -> Result<(), ChangeError> {
     let is_over = now.status.has_ended() || now.status == BatchStatus::Cancelling;
     if is_over && (change.instructions.is_some() || change.max_cost_cents.is_some()) {
         return Err(ChangeError::Over(now.status));

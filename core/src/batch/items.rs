@@ -113,7 +113,8 @@ struct Row {
 }
 
 /// One statement's columns, for a page of items and for some of them. A client that isn't active any more is named all the
-/// same; an email is shown in its latest version, but only of an item that is completed.
+/// same; an email is shown in its latest version, but only of an item that is completed: a sample that was written again has an earlier
+/// one, too.
 macro_rules! select {
     (@ $where:tt, $($argument:expr),+) => {
         sqlx::query_as!(
@@ -121,23 +122,23 @@ macro_rules! select {
             r#"SELECT i.n, i.shown AS "status!", i.client_id AS "client_id: ClientId", c.name AS "client_name?", c.company AS "client_company?",
                  c.email AS "client_email?", i.run_id AS "run_id: RunId",
                  CASE WHEN i.status = 'failed' THEN i.failure END AS failure,
-                 CASE WHEN i.status = 'admitted' THEN greatest(i.cost_cents, i.run_cost) ELSE i.cost_cents END AS "cost_cents!",
+                 i.cost_cents + CASE WHEN i.status = 'admitted' THEN i.run_cost ELSE 0 END AS "cost_cents!",
                  i.ended_at, e.email_id AS "email_id?: EmailId", e.version AS "version?", e.id AS "version_id?: EmailVersionId",
                  e.name AS "email_name?", e.email_type AS "email_type?", e.subject AS "subject?", e.body AS "body?",
                  e.call_to_action AS "call_to_action?", e.personalization_fields AS "personalization_fields?",
                  e.warnings AS "email_warnings?", e.origin AS "origin?"
                FROM (
-                 SELECT t.*, r.failure, r.total_cost_cents AS run_cost,
+                 SELECT t.*, r.failure, r.total_cost_cents AS run_cost, r.target_id,
                    CASE t.status WHEN 'waiting' THEN 'queued' WHEN 'admitted'
                      THEN CASE r.status WHEN 'running' THEN 'running' ELSE 'queued' END ELSE t.status END AS shown
                  FROM batch_items t
-                 LEFT JOIN LATERAL (SELECT status, failure, total_cost_cents FROM pipeline_runs WHERE id = t.run_id OFFSET 0) r ON true
+                 LEFT JOIN LATERAL (SELECT status, failure, total_cost_cents, target_id FROM pipeline_runs WHERE id = t.run_id OFFSET 0) r ON true
                  WHERE t.org_id = $1 AND t.batch_id = $2
                ) i
                LEFT JOIN LATERAL (SELECT name, company, email FROM clients WHERE id = i.client_id OFFSET 0) c ON true
                LEFT JOIN LATERAL (
                  SELECT s.* FROM sales_emails s WHERE i.status = 'completed' AND s.batch_id = i.batch_id AND s.batch_n = i.n AND s.is_latest
-                 LIMIT 1
+                 ORDER BY s.email_id = i.target_id DESC NULLS LAST, s.created_at DESC LIMIT 1
                ) e ON true "#
                 + $where,
             $($argument),+

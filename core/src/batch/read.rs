@@ -95,7 +95,6 @@ struct Row {
     created_at: DateTime<Utc>,
     completed_at: Option<DateTime<Utc>>,
     total: i64,
-    admitted: i64,
     completed: i64,
     failed: i64,
     cancelled: i64,
@@ -119,24 +118,23 @@ macro_rules! select {
                  b.product_id AS "product_id: ProductId", b.email_type, b.instructions, b.quality_mode, b.filter,
                  b.import_id AS "import_id: ImportId", b.sample, b.is_approved, b.max_cost_cents, b.estimated_cost_cents,
                  b.skipped_duplicates, b.skipped_inactive, b.created_by AS "created_by: UserId", b.created_at, b.completed_at,
-                 c.total AS "total!", c.admitted AS "admitted!", c.completed AS "completed!", c.failed AS "failed!",
+                 c.total AS "total!", c.completed AS "completed!", c.failed AS "failed!",
                  c.cancelled AS "cancelled!", c.warned AS "warned!", c.sample_to_do AS "sample_to_do!", c.ended_cost AS "ended_cost!",
                  l.running AS "running!", l.live_cost AS "live_cost!", m.last_minute AS "last_minute!",
                  EXISTS (SELECT 1 FROM workers w WHERE w.lease_until > now() AND NOT w.draining) AS "has_worker!",
                  statement_timestamp() AS "at!"
                FROM (SELECT * FROM email_batches "# + $where + r#") b
                CROSS JOIN LATERAL (
-                 SELECT count(*) AS total, count(*) FILTER (WHERE i.status = 'admitted') AS admitted,
-                   count(*) FILTER (WHERE i.status = 'completed') AS completed, count(*) FILTER (WHERE i.status = 'failed') AS failed,
+                 SELECT count(*) AS total, count(*) FILTER (WHERE i.status = 'completed') AS completed, count(*) FILTER (WHERE i.status = 'failed') AS failed,
                    count(*) FILTER (WHERE i.status = 'cancelled') AS cancelled,
                    count(*) FILTER (WHERE i.status = 'completed' AND i.warnings > 0) AS warned,
                    count(*) FILTER (WHERE i.sampled AND i.status IN ('waiting', 'admitted')) AS sample_to_do,
-                   coalesce(sum(i.cost_cents) FILTER (WHERE i.status <> 'admitted'), 0) AS ended_cost
+                   coalesce(sum(i.cost_cents), 0) AS ended_cost
                  FROM batch_items i WHERE i.batch_id = b.id AND i.org_id = b.org_id
                ) c
                CROSS JOIN LATERAL (
                  SELECT count(*) FILTER (WHERE r.status = 'running') AS running,
-                   coalesce(sum(greatest(r.total_cost_cents, i.cost_cents)), 0) AS live_cost
+                   coalesce(sum(r.total_cost_cents), 0) AS live_cost
                  FROM batch_items i
                  CROSS JOIN LATERAL (SELECT status, total_cost_cents FROM pipeline_runs WHERE id = i.run_id OFFSET 0) r
                  WHERE i.batch_id = b.id AND i.org_id = b.org_id AND i.status = 'admitted'
