@@ -59,6 +59,10 @@ const PLANTS: &[(&str, &str)] = &[
     ("one_question_and_answer_a_turn", "DELETE FROM interactions WHERE sequence_number = 2"),
     ("one_question_and_answer_a_turn", "SELECT add_said(23, 6, 'assistant', 'So')"),
     ("one_question_and_answer_a_turn", "UPDATE interactions SET sequence_number = 9 WHERE sequence_number = 4"),
+    (
+        "a_client_is_in_a_batch_once",
+        "INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES (u(1), u(80), 0, u(81)), (u(1), u(80), 1, u(81))",
+    ),
     ("caps", "UPDATE pipeline_steps SET failures = 3 WHERE run_id = u(23) AND stage = 3"),
     ("caps", "UPDATE pipeline_steps SET crashes = 3 WHERE run_id = u(23) AND stage = 3"),
     ("caps", "UPDATE pipeline_steps SET failures = 4 WHERE run_id = u(25) AND stage = 1"),

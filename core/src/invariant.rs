@@ -141,6 +141,8 @@ checks! {
         "All that belongs to a run belongs to its organisation."
     false rows "idempotency_keys_lead_somewhere" "src/invariant/idempotency_keys_lead_somewhere.sql"
         "The object of an idempotency key exists."
+    false rows "a_client_is_in_a_batch_once" "src/invariant/a_client_is_in_a_batch_once.sql"
+        "A client listed twice gets one email."
     false rows "completed_step_has_output" "src/invariant/completed_step_has_output.sql"
         "A completed step has its output."
     false rows "running_step_has_a_claim" "src/invariant/running_step_has_a_claim.sql"
