@@ -187,10 +187,9 @@ async fn a_stream_cut_in_mid_field_goes_on_at_the_other_api_without_a_gap_or_a_r
         let (resumed, rest) = (resumed.rest().await, late.rest().await);
 
         let stored = stored_email(app, &run).await;
-        let begun = &snapshot.data["fields"];
-        assert_eq!(begun["subject"], json!(stored["subject"]));
-        assert!(begun["body"].as_str().is_some_and(|body| !body.is_empty() && body.len() < stored["body"].len()));
-        assert!(stored["body"].starts_with(begun["body"].as_str().expect("a text")));
+        let begun: BTreeMap<String, String> = serde_json::from_value(snapshot.data["fields"].clone()).expect("texts");
+        assert!(!begun["body"].is_empty() && begun["body"].len() < stored["body"].len(), "it is held in mid body");
+        assert!(begun.iter().all(|(field, text)| stored[field].starts_with(text)));
         assert_eq!(fields(&[vec![snapshot], rest].concat()), stored);
         events.extend(resumed);
         assert!(events.iter().map(|event| event.id).is_sorted_by(|a, b| a < b));
