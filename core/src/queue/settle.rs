@@ -7,6 +7,7 @@
 
 mod fence;
 mod group;
+mod lock;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::{Duration, timeout};
 
 use self::group::{Bundle, Class, Item, Part};
+pub(super) use self::lock::{LockedRun, lock_free_runs, lock_run};
+use self::lock::{lock_runs, lock_session};
 use super::finish::{self, EndedRun};
 use super::journal::{self, StreamEvent, WideEvent};
 use super::{ClaimedStep, End, Settlement, Wakes, cancel, complete, defer, fail};
 use crate::database::{Database, OrgTx, Tx};
 use crate::error::{DatabaseError, ErrorCode, Failure};
-use crate::id::{LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
+use crate::id::{LeaseToken, WorkerId};
 use crate::run::RunStatus;
 use crate::stream::seq;
 
@@ -67,23 +70,6 @@ pub struct Report {
     pub settled: Vec<Settled>,
     /// Whom to wake.
     pub wakes: Wakes,
-}
-
-/// A run whose row this transaction holds.
-#[derive(Debug)]
-pub(super) struct LockedRun {
-    pub(super) id: RunId,
-    pub(super) org_id: OrgId,
-    pub(super) session_id: Option<SessionId>,
-    pub(super) user_id: Option<UserId>,
-    pub(super) request_id: Option<String>,
-    pub(super) turn: Option<i32>,
-    pub(super) status: RunStatus,
-    pub(super) done: u64,
-    pub(super) made: u64,
-    pub(super) generation: i32,
-    pub(super) major: i32,
-    pub(super) stream: bool,
 }
 
 /// One transaction's state: what it has locked, and what it will write at its end.
@@ -290,83 +276,6 @@ impl Work {
         finish::finish(tx, &self.ended, &mut self.wakes).await?;
         Ok(next)
     }
-}
-
-async fn lock_session(tx: &mut Tx, session: SessionId) -> Result<(), DatabaseError> {
-    sqlx::query!("SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE", session.uuid())
-        .fetch_optional(tx.connection())
-        .await?;
-    Ok(())
-}
-
-/// Locks the runs' rows, in a statement of its own and in the order of their ids: what is decided is decided on
-/// rows that nobody else can change, not on a snapshot older than the lock.
-async fn lock_runs(tx: &mut Tx, bundles: &[Bundle], wait: bool) -> Result<HashMap<RunId, LockedRun>, DatabaseError> {
-    let ids: Vec<_> = bundles.iter().map(|bundle| bundle.run.uuid()).collect();
-    macro_rules! lock {
-        ($how:literal) => {
-            sqlx::query_as!(
-                RunRow,
-                r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
-                     user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
-                   FROM pipeline_runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE "#
-                    + $how,
-                &ids
-            )
-            .fetch_all(tx.connection())
-            .await?
-        };
-    }
-    let rows = if wait { lock!("") } else { lock!("SKIP LOCKED") };
-    rows.into_iter().map(|row| Ok((row.id, row.locked()?))).collect()
-}
-
-struct RunRow {
-    id: RunId,
-    org_id: OrgId,
-    session_id: Option<SessionId>,
-    user_id: Option<UserId>,
-    request_id: Option<String>,
-    turn: Option<i32>,
-    status: String,
-    done: i64,
-    made: i64,
-    generation: i32,
-    stream_major: i32,
-    stream: bool,
-}
-
-impl RunRow {
-    fn locked(self) -> Result<LockedRun, DatabaseError> {
-        Ok(LockedRun {
-            id: self.id,
-            org_id: self.org_id,
-            session_id: self.session_id,
-            user_id: self.user_id,
-            request_id: self.request_id,
-            turn: self.turn,
-            status: RunStatus::parse(&self.status)?,
-            done: self.done.cast_unsigned(),
-            made: self.made.cast_unsigned(),
-            generation: self.generation,
-            major: self.stream_major,
-            stream: self.stream,
-        })
-    }
-}
-
-/// Locks one run's row, waiting: for the single transactions of an api or an operator.
-pub(super) async fn lock_run(tx: &mut Tx, run: RunId) -> Result<Option<LockedRun>, DatabaseError> {
-    let row = sqlx::query_as!(
-        RunRow,
-        r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
-             user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
-           FROM pipeline_runs WHERE id = $1 FOR NO KEY UPDATE"#,
-        run.uuid(),
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    row.map(RunRow::locked).transpose()
 }
 
 impl Item {
