@@ -1,5 +1,6 @@
 //! The routes, a file a noun.
 
+mod batches;
 mod clients;
 mod company_profile;
 mod events;
@@ -31,6 +32,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         messages::router(),
         runs::router(),
         events::router(),
+        batches::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)

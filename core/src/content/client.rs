@@ -1,6 +1,7 @@
 //! Whom an organisation sells to.
 
 mod address;
+mod facts;
 mod list;
 
 pub use address::{is_domain, is_email_address};
@@ -14,6 +15,8 @@ use super::kept::{Kept, texts};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::{ClientId, SessionId};
+
+pub use facts::{ClientFacts, facts};
 
 /// A client, as prompts tell it. What is unknown is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]

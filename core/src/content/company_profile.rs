@@ -1,5 +1,7 @@
 //! What an organisation says of itself: one profile each.
 
+mod facts;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::types::Json;
@@ -7,6 +9,8 @@ use sqlx::types::Json;
 use super::kept::texts;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
+
+pub use facts::{CompanyFacts, facts};
 
 /// An organisation's profile. What is unknown is `None` or empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What an organisation sells.
 
+mod facts;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -12,6 +14,8 @@ use super::{COUNT_LIMIT, Total};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::{ProductId, SessionId};
+
+pub use facts::{ProductFacts, facts};
 
 /// A product, as prompts tell it. What is unknown is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
