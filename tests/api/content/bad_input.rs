@@ -128,3 +128,24 @@ async fn a_body_that_is_no_json_is_400_and_of_another_type_415() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_document_says_what_content_takes() {
+    Door::run(async |door| {
+        let document = door.ana().get("/openapi.json").await.expect(StatusCode::OK);
+        for name in ["NewProduct", "NewClient", "ProductChange", "ClientChange", "CompanyProfileChange"] {
+            let schema = &document["components"]["schemas"][name];
+            assert_eq!(schema["additionalProperties"], false, "{name}");
+            let required = if name.starts_with("New") { json!(["name"]) } else { Value::Null };
+            assert_eq!(schema["required"], required, "{name}");
+        }
+        let body = &document["paths"]["/clients"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(body["$ref"], "#/components/schemas/NewClient");
+        let tag = |method: &str, path: &str| {
+            let parameters = document["paths"][path][method]["parameters"].as_array().expect("parameters").clone();
+            parameters.into_iter().find(|one| one["name"] == "If-Match").expect("If-Match")["required"].clone()
+        };
+        assert_eq!((tag("put", "/company-profile"), tag("patch", "/products/{id}")), (json!(true), json!(false)));
+    })
+    .await;
+}
