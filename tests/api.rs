@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod connection;
+mod content;
 mod cors;
 mod door;
 mod events;
