@@ -245,7 +245,9 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::GuardBlocked
         | ErrorCode::ContextTooLong
         | ErrorCode::ProviderRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::RateLimited | ErrorCode::BudgetExceeded | ErrorCode::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::RateLimited | ErrorCode::BudgetExceeded | ErrorCode::ProviderRateLimited => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         ErrorCode::NotReady | ErrorCode::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ProviderTimeout | ErrorCode::StageTimeout | ErrorCode::DeadlineExceeded => {
             StatusCode::GATEWAY_TIMEOUT

@@ -51,7 +51,7 @@ fn json(status: StatusCode, object: &impl Serialize) -> Response {
 const REPLAYED: (&str, &str) = ("idempotent-replayed", "true");
 
 /// Adds a header whose value we made.
-fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
+pub(crate) fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

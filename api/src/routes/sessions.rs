@@ -12,7 +12,7 @@ use hellosales_core::content::session::{self, After, Session};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{json, with_header};
+use super::json;
 use crate::auth::{Caller, ChatUse, May};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Id, Params, Query, ReadQuery};
@@ -91,7 +91,7 @@ async fn read(state: &AppState, caller: &Caller, id: SessionId) -> Result<Sessio
 
 /// A session with its tag.
 fn whole(status: StatusCode, session: &SessionObject) -> Response {
-    with_header(json(status, session), "etag", &session.etag())
+    session.etag().on(json(status, session))
 }
 
 /// Which part of a history.
