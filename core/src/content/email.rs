@@ -1,8 +1,16 @@
 //! Sales emails: a row a version, of a lineage whose id never changes.
 
+mod change;
 mod generated;
+mod lineage;
+mod list;
+mod read;
 
+pub use change::{EmailChange, EmailDraft, NewEmail, change, create};
 pub use generated::{GeneratedEmail, write_generated};
+pub use lineage::lock;
+pub use list::{count, list};
+pub use read::{Email, count_versions, get, of_runs, version, versions};
 
 use crate::run::text_enum;
 

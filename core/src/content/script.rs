@@ -1,8 +1,16 @@
 //! Sales scripts: a row a version, of a lineage whose id never changes.
 
+mod change;
 mod generated;
+mod lineage;
+mod list;
+mod read;
 
+pub use change::{NewScript, ScriptChange, ScriptDraft, change, create};
 pub use generated::{GeneratedScript, write_generated};
+pub use lineage::lock;
+pub use list::{count, list};
+pub use read::{Script, count_versions, get, of_runs, version, versions};
 
 use crate::run::text_enum;
 

@@ -6,9 +6,10 @@ mod sources;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json as literal};
 
 use super::generated::Warning;
+use super::listing::Sort;
 use super::search::Search;
 use crate::error::DatabaseError;
 use crate::id::{BatchId, ClientId, ProductId};
@@ -63,13 +64,13 @@ impl WrittenFilter {
 
     /// As a list of warnings holds it.
     pub(crate) fn warning_of_code(&self) -> Option<Value> {
-        self.warning.as_ref().map(|code| json!([{"code": code}]))
+        self.warning.as_ref().map(|code| literal!([{"code": code}]))
     }
 }
 
 /// Which index leads to what a filter lets through, the narrowest first. A plan is made without the values, so each has a
 /// statement of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lead {
     /// The organisation's list, in its order.
     Order,
@@ -92,6 +93,16 @@ impl Lead {
         } else {
             Self::Order
         }
+    }
+}
+
+/// An order's word in the statements that put in order what they found, as it is in a query of the api.
+pub(crate) const fn order_word(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Newest => "-created_at",
+        Sort::Oldest => "created_at",
+        Sort::Name => "name",
+        Sort::NameBackwards => "-name",
     }
 }
 
@@ -123,6 +134,11 @@ impl From<sqlx::Error> for WrittenError {
     fn from(error: sqlx::Error) -> Self {
         DatabaseError::from(error).into()
     }
+}
+
+/// A value as a column of JSON takes it.
+pub(crate) fn json(value: &impl Serialize) -> Result<Value, WrittenError> {
+    serde_json::to_value(value).map_err(|error| WrittenError::Database(error.into()))
 }
 
 /// The warnings that an edit leaves standing: one whose words were in the text, and no longer are, was heeded.

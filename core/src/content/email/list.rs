@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use super::read::{Email, select};
 use crate::content::generated::Warning;
 use crate::content::listing::{Slice, Sort};
-use crate::content::written::{Lead, WrittenFilter};
+use crate::content::written::{Lead, WrittenFilter, order_word};
 use crate::content::{COUNT_LIMIT, Total};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
@@ -41,16 +41,16 @@ macro_rules! filtered {
     };
 }
 
-/// A page in an order that an index has: by time, or by name.
+/// A page of the organisation's list, in an order that an index has.
 macro_rules! in_order {
-    ($org:expr, $filter:expr, $slice:expr, $key:expr, $order:tt) => {
-        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit).fetch_all(tx!()).await?
+    ($tx:ident, $org:expr, $filter:expr, $slice:expr, $key:expr, $order:tt) => {
+        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit).fetch_all($tx.connection()).await?
     };
 }
 
 /// A page of what an index leads to, put in order.
 macro_rules! put_in_order {
-    ($org:expr, $filter:expr, $slice:expr, $lead:tt) => {
+    ($tx:ident, $org:expr, $filter:expr, $slice:expr, $lead:tt) => {
         filtered!(
             select,
             $org,
@@ -58,20 +58,126 @@ macro_rules! put_in_order {
             [
                 $lead
                 "AND CASE $17::text
-                   WHEN 'newest' THEN (e.created_at, e.email_id) < (coalesce($13, 'infinity'::timestamptz), coalesce($15, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-                   WHEN 'oldest' THEN (e.created_at, e.email_id) > (coalesce($13, '-infinity'::timestamptz), coalesce($15, '00000000-0000-0000-0000-000000000000'::uuid))
+                   WHEN '-created_at' THEN (e.created_at, e.email_id) <
+                     (coalesce($13, 'infinity'::timestamptz), coalesce($15, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+                   WHEN 'created_at' THEN (e.created_at, e.email_id) >
+                     (coalesce($13, '-infinity'::timestamptz), coalesce($15, '00000000-0000-0000-0000-000000000000'::uuid))
                    WHEN 'name' THEN (e.name, e.email_id) > (coalesce($14, ''), coalesce($15, '00000000-0000-0000-0000-000000000000'::uuid))
                    ELSE $14::text IS NULL OR (e.name, e.email_id) < ($14, $15) END
-                 ORDER BY CASE WHEN $17 = 'newest' THEN e.created_at END DESC, CASE WHEN $17 = 'oldest' THEN e.created_at END,
-                   CASE WHEN $17 = 'name' THEN e.name END, CASE WHEN $17 = 'name_backwards' THEN e.name END DESC,
-                   CASE WHEN $17 IN ('oldest', 'name') THEN e.email_id END, e.email_id DESC
+                 ORDER BY CASE WHEN $17 = '-created_at' THEN e.created_at END DESC, CASE WHEN $17 = 'created_at' THEN e.created_at END,
+                   CASE WHEN $17 = 'name' THEN e.name END, CASE WHEN $17 = '-name' THEN e.name END DESC,
+                   CASE WHEN $17 IN ('created_at', 'name') THEN e.email_id END, e.email_id DESC
                  LIMIT $16"
             ],
             $slice.after_time(),
             $slice.after_name(),
             $slice.after_id(),
             $slice.limit,
-            $slice.sort.as_str()
+            order_word($slice.sort)
+        )
+        .fetch_all($tx.connection())
+        .await?
+    };
+}
+
+/// How many an index leads to.
+macro_rules! counted {
+    ($tx:ident, $org:expr, $filter:expr, $lead:tt) => {
+        filtered!(count_of, $org, $filter, [$lead "LIMIT $13) n"], COUNT_LIMIT + 1).fetch_one($tx.connection()).await?
+    };
+}
+
+macro_rules! count_of {
+    ([$($where:tt)+], $($argument:expr),+) => {
+        sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM sales_emails e
+                 LEFT JOIN products p ON p.org_id = e.org_id AND p.id = e.product_id
+                 LEFT JOIN clients c ON c.org_id = e.org_id AND c.id = e.client_id
+                 LEFT JOIN company_profiles f ON f.org_id = e.org_id
+                 CROSS JOIN LATERAL (SELECT e.run_id IS NOT NULL AND (
+                   e.product_id IS NOT NULL AND p.facts_digest IS DISTINCT FROM e.product_digest OR
+                   e.client_id IS NOT NULL AND c.facts_digest IS DISTINCT FROM e.client_digest OR
+                   f.facts_digest IS DISTINCT FROM e.company_digest) AS is_stale) s "#
+                $(+ $where)+,
+            $($argument),+
         )
     };
+}
+
+/// A page of emails.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> Result<Vec<Email>, DatabaseError> {
+    let org = tx.org().uuid();
+    let rows = match Lead::of(filter) {
+        Lead::Order => return list_in_order(tx, filter, slice).await,
+        Lead::Client => put_in_order!(tx, org, filter, slice, "AND e.client_id = $4 "),
+        Lead::Batch => put_in_order!(tx, org, filter, slice, "AND e.batch_id = $5 "),
+        Lead::Words => put_in_order!(tx, org, filter, slice, "AND e.words @@ to_tsquery('simple', nullif($12, '')) "),
+    };
+    Ok(rows)
+}
+
+async fn list_in_order(
+    tx: &mut OrgTx<'_>,
+    filter: &WrittenFilter,
+    slice: &Slice,
+) -> Result<Vec<Email>, DatabaseError> {
+    let org = tx.org().uuid();
+    let (time, name) = (slice.after_time(), slice.after_name());
+    let rows = match slice.sort {
+        Sort::Newest => in_order!(
+            tx,
+            org,
+            filter,
+            slice,
+            time,
+            "AND (e.created_at, e.email_id) < (coalesce($13, 'infinity'::timestamptz), coalesce($14, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+             ORDER BY e.created_at DESC, e.email_id DESC LIMIT $15"
+        ),
+        Sort::Oldest => in_order!(
+            tx,
+            org,
+            filter,
+            slice,
+            time,
+            "AND (e.created_at, e.email_id) > (coalesce($13, '-infinity'::timestamptz), coalesce($14, '00000000-0000-0000-0000-000000000000'::uuid))
+             ORDER BY e.created_at, e.email_id LIMIT $15"
+        ),
+        Sort::Name => in_order!(
+            tx,
+            org,
+            filter,
+            slice,
+            name,
+            "AND (e.name, e.email_id) > (coalesce($13, ''), coalesce($14, '00000000-0000-0000-0000-000000000000'::uuid))
+             ORDER BY e.name, e.email_id LIMIT $15"
+        ),
+        Sort::NameBackwards => in_order!(
+            tx,
+            org,
+            filter,
+            slice,
+            name,
+            "AND ($13::text IS NULL OR (e.name, e.email_id) < ($13, $14))
+             ORDER BY e.name DESC, e.email_id DESC LIMIT $15"
+        ),
+    };
+    Ok(rows)
+}
+
+/// How many emails [`list`] would give in all.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count(tx: &mut OrgTx<'_>, filter: &WrittenFilter) -> Result<Total, DatabaseError> {
+    let org = tx.org().uuid();
+    let count = match Lead::of(filter) {
+        Lead::Order => counted!(tx, org, filter, ""),
+        Lead::Client => counted!(tx, org, filter, "AND e.client_id = $4 "),
+        Lead::Batch => counted!(tx, org, filter, "AND e.batch_id = $5 "),
+        Lead::Words => counted!(tx, org, filter, "AND e.words @@ to_tsquery('simple', nullif($12, '')) "),
+    };
+    Ok(count.into())
 }

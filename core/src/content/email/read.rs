@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::types::Json;
 
-use super::EmailDraft;
+use super::change::EmailDraft;
 use crate::content::generated::Warning;
 use crate::content::written::Labels;
 use crate::content::{COUNT_LIMIT, Total};
