@@ -20,7 +20,7 @@ pub use summary::{SUMMARY, SummaryInput};
 use crate::run::Lane;
 
 /// Every pipeline of the product.
-pub static ALL: [&Pipeline; 2] = [&CHAT, &SUMMARY];
+pub static ALL: [&Pipeline; 4] = [&CHAT, &SUMMARY, &SCRIPT, &EMAIL];
 
 /// The most stages that a shape may have: one bit each in `done` and `made`.
 pub const MAX_STAGES: usize = 62;

@@ -1,5 +1,7 @@
 //! Whom an organisation sells to.
 
+mod facts;
+
 use serde_json::Value;
 use sqlx::types::Json;
 
@@ -7,6 +9,8 @@ use super::company_profile::texts;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::{ClientId, SessionId};
+
+pub use facts::{ClientFacts, facts};
 
 /// A client, as prompts tell it. What is unknown is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,14 @@
 //! What an organisation says of itself: one profile each.
 
+mod facts;
+
 use serde_json::Value;
 use sqlx::types::Json;
 
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
+
+pub use facts::{CompanyFacts, facts};
 
 /// An organisation's profile, as prompts tell it. What is unknown is `None` or empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,12 +5,16 @@ mod generated;
 mod lineage;
 mod list;
 mod read;
+mod to_company;
+mod version;
 
 pub use change::{EmailChange, EmailDraft, NewEmail, change, create};
 pub use generated::{GeneratedEmail, write_generated};
 pub use lineage::lock;
 pub use list::{count, list};
 pub use read::{Email, count_versions, get, of_runs, version, versions};
+pub use to_company::{EmailToCompany, latest_to_company};
+pub use version::{EmailText, version_text};
 
 use crate::run::text_enum;
 

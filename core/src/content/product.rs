@@ -1,5 +1,7 @@
 //! What an organisation sells.
 
+mod facts;
+
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
@@ -7,6 +9,8 @@ use super::company_profile::texts;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::{ProductId, SessionId};
+
+pub use facts::{ProductFacts, facts};
 
 /// A product, as prompts tell it. What is unknown is `None` or empty.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,12 +5,14 @@ mod generated;
 mod lineage;
 mod list;
 mod read;
+mod version;
 
 pub use change::{NewScript, ScriptChange, ScriptDraft, change, create};
 pub use generated::{GeneratedScript, write_generated};
 pub use lineage::lock;
 pub use list::{count, list};
 pub use read::{Script, count_versions, get, of_runs, version, versions};
+pub use version::{ScriptText, version_text};
 
 use crate::run::text_enum;
 

@@ -23,7 +23,7 @@ pub static SCRIPT: Pipeline = Pipeline::new(
             .timeout_ms(60_000)
             .streams(),
         guard("output_guard").needs(&["llm"]),
-        work("persist").needs(&["output_guard"]),
+        work("persist").needs(&["product_enrich", "client_enrich", "company_enrich", "output_guard"]),
     ],
 );
 

@@ -15,6 +15,7 @@ use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId, Worker
 use tokio_util::task::TaskTracker;
 
 use super::price::{Prices, count_prompt, count_tokens};
+use super::schema::Schema;
 use super::{Finish, Llm, LlmEvent, LlmRequest, Message, ProviderError, Usage};
 use crate::stage::{StageContext, StageError};
 use ledger::Entry;
@@ -58,6 +59,8 @@ pub struct Prompt {
     pub temperature: Option<f64>,
     /// The most tokens that the answer may have.
     pub max_tokens: Option<u32>,
+    /// The shape of the JSON that the answer is to be; `None`: it is text.
+    pub schema: Option<&'static Schema>,
 }
 
 /// What came of a call.
@@ -116,8 +119,8 @@ impl LlmDoor {
         if !cx.may_call() {
             return Err(StageError::Lost);
         }
-        let Prompt { messages, temperature, max_tokens } = prompt;
-        let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens });
+        let Prompt { messages, temperature, max_tokens, schema } = prompt;
+        let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens, schema });
         Ok(Call { stream, entry, finish: None })
     }
 
@@ -208,6 +211,12 @@ impl Call {
     #[must_use]
     pub fn text(&self) -> &str {
         self.entry.text()
+    }
+
+    /// Why the answer ended, once it has.
+    #[must_use]
+    pub const fn ended(&self) -> Option<Finish> {
+        self.finish
     }
 
     /// The call is over, as it should be; or we have had enough of it. An answer that holds nothing but space is a fault.
