@@ -8,7 +8,7 @@ mod read;
 mod to_company;
 mod version;
 
-pub use change::{EmailChange, EmailDraft, NewEmail, change, create};
+pub use change::{EmailChange, NewEmail, change, create};
 pub use generated::{GeneratedEmail, write_generated};
 pub use lineage::lock;
 pub use list::{count, list};

@@ -7,7 +7,7 @@ mod list;
 mod read;
 mod version;
 
-pub use change::{NewScript, ScriptChange, ScriptDraft, change, create};
+pub use change::{NewScript, ScriptChange, change, create};
 pub use generated::{GeneratedScript, write_generated};
 pub use lineage::lock;
 pub use list::{count, list};

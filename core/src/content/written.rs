@@ -123,7 +123,9 @@ pub enum WrittenError {
 impl From<DatabaseError> for WrittenError {
     fn from(error: DatabaseError) -> Self {
         match error.constraint() {
-            Some("sales_scripts_org_id_product_id_fkey" | "sales_emails_org_id_product_id_fkey") => Self::ProductNotFound,
+            Some("sales_scripts_org_id_product_id_fkey" | "sales_emails_org_id_product_id_fkey") => {
+                Self::ProductNotFound
+            }
             Some("sales_scripts_org_id_client_id_fkey" | "sales_emails_org_id_client_id_fkey") => Self::ClientNotFound,
             _ => Self::Database(error),
         }

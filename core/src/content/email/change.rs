@@ -2,26 +2,13 @@
 
 use uuid::Uuid;
 
-use super::{Email, EmailType};
+use super::{Email, EmailText, EmailType};
 use crate::content::written::{LabelChange, Labels, WrittenError, json, still_true};
 use crate::database::OrgTx;
 use crate::id::{ClientId, EmailId, EmailVersionId, ProductId, UserId};
 
-/// The words of an email.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmailDraft {
-    /// The subject line.
-    pub subject: String,
-    /// The text.
-    pub body: String,
-    /// What the reader is asked to do.
-    pub call_to_action: Option<String>,
-    /// The merge fields that it holds.
-    pub personalization_fields: Vec<String>,
-}
-
-impl EmailDraft {
-    fn text(&self) -> String {
+impl EmailText {
+    fn whole(&self) -> String {
         [&self.subject, &self.body, self.call_to_action.as_deref().unwrap_or_default()].join("\n")
     }
 }
@@ -36,7 +23,7 @@ pub struct NewEmail {
     /// What kind of email.
     pub email_type: EmailType,
     /// Its words.
-    pub draft: EmailDraft,
+    pub text: EmailText,
     /// Who wrote it.
     pub created_by: UserId,
 }
@@ -59,8 +46,8 @@ pub struct EmailChange {
 }
 
 impl EmailChange {
-    fn on(&self, before: EmailDraft) -> EmailDraft {
-        EmailDraft {
+    fn on(&self, before: EmailText) -> EmailText {
+        EmailText {
             subject: self.subject.clone().unwrap_or(before.subject),
             body: self.body.clone().unwrap_or(before.body),
             call_to_action: self.call_to_action.clone().unwrap_or(before.call_to_action),
@@ -87,10 +74,10 @@ pub async fn create(tx: &mut OrgTx<'_>, new: &NewEmail) -> Result<(), WrittenErr
         new.labels.name,
         new.labels.description,
         new.email_type.as_str(),
-        new.draft.subject,
-        new.draft.body,
-        new.draft.call_to_action,
-        json(&new.draft.personalization_fields)?,
+        new.text.subject,
+        new.text.body,
+        new.text.call_to_action,
+        json(&new.text.personalization_fields)?,
         new.labels.is_active,
         new.created_by.uuid(),
     )
@@ -105,13 +92,13 @@ pub async fn create(tx: &mut OrgTx<'_>, new: &NewEmail) -> Result<(), WrittenErr
 /// # Errors
 /// If product or client aren't the organisation's, or the database fails.
 pub async fn change(tx: &mut OrgTx<'_>, current: &Email, change: &EmailChange) -> Result<(), WrittenError> {
-    let (labels, draft) = (change.labels.on(current.labels()), change.on(current.draft()));
+    let (labels, text) = (change.labels.on(current.labels()), change.on(current.text()));
     let kind: &str = match change.email_type {
         Some(kind) => kind.as_str(),
         None => &current.email_type,
     };
-    if draft != current.draft() {
-        add_version(tx, current, (&labels, kind), &draft).await
+    if text != current.text() {
+        add_version(tx, current, (&labels, kind), &text).await
     } else if labels != current.labels() || kind != current.email_type {
         relabel(tx, current.version_id, &labels, kind).await
     } else {
@@ -119,12 +106,7 @@ pub async fn change(tx: &mut OrgTx<'_>, current: &Email, change: &EmailChange) -
     }
 }
 
-async fn relabel(
-    tx: &mut OrgTx<'_>,
-    latest: EmailVersionId,
-    labels: &Labels,
-    kind: &str,
-) -> Result<(), WrittenError> {
+async fn relabel(tx: &mut OrgTx<'_>, latest: EmailVersionId, labels: &Labels, kind: &str) -> Result<(), WrittenError> {
     let org = tx.org().uuid();
     sqlx::query!(
         "UPDATE sales_emails SET name = $3, description = $4, product_id = $5, client_id = $6, email_type = $7, is_active = $8,
@@ -149,14 +131,14 @@ async fn add_version(
     tx: &mut OrgTx<'_>,
     before: &Email,
     (labels, kind): (&Labels, &str),
-    draft: &EmailDraft,
+    text: &EmailText,
 ) -> Result<(), WrittenError> {
     let org = tx.org().uuid();
     let latest: Uuid = before.version_id.uuid();
     sqlx::query!("UPDATE sales_emails SET is_latest = false WHERE org_id = $1 AND id = $2", org, latest)
         .execute(tx.connection())
         .await?;
-    let warnings = still_true(&before.warnings, &before.draft().text(), &draft.text());
+    let warnings = still_true(&before.warnings, &before.text().whole(), &text.whole());
     sqlx::query!(
         "INSERT INTO sales_emails (id, email_id, org_id, version, revision, parent_email_id, product_id, client_id, name, description,
            email_type, subject, body, call_to_action, personalization_fields, origin, run_id, batch_id, batch_n, generated_by_session_id,
@@ -175,10 +157,10 @@ async fn add_version(
         labels.name,
         labels.description,
         kind,
-        draft.subject,
-        draft.body,
-        draft.call_to_action,
-        json(&draft.personalization_fields)?,
+        text.subject,
+        text.body,
+        text.call_to_action,
+        json(&text.personalization_fields)?,
         json(&warnings)?,
         labels.is_active,
     )

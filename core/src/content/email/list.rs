@@ -44,7 +44,9 @@ macro_rules! filtered {
 /// A page of the organisation's list, in an order that an index has.
 macro_rules! in_order {
     ($tx:ident, $org:expr, $filter:expr, $slice:expr, $key:expr, $order:tt) => {
-        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit).fetch_all($tx.connection()).await?
+        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit)
+            .fetch_all($tx.connection())
+            .await?
     };
 }
 
@@ -119,11 +121,7 @@ pub async fn list(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> 
     Ok(rows)
 }
 
-async fn list_in_order(
-    tx: &mut OrgTx<'_>,
-    filter: &WrittenFilter,
-    slice: &Slice,
-) -> Result<Vec<Email>, DatabaseError> {
+async fn list_in_order(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> Result<Vec<Email>, DatabaseError> {
     let org = tx.org().uuid();
     let (time, name) = (slice.after_time(), slice.after_name());
     let rows = match slice.sort {

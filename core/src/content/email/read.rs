@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::types::Json;
 
-use super::change::EmailDraft;
+use super::EmailText;
 use crate::content::generated::Warning;
 use crate::content::written::Labels;
 use crate::content::{COUNT_LIMIT, Total};
@@ -92,8 +92,8 @@ impl Email {
 
     /// Its words.
     #[must_use]
-    pub fn draft(&self) -> EmailDraft {
-        EmailDraft {
+    pub fn text(&self) -> EmailText {
+        EmailText {
             subject: self.subject.clone(),
             body: self.body.clone(),
             call_to_action: self.call_to_action.clone(),
@@ -167,7 +167,9 @@ pub async fn versions(
 ) -> Result<Vec<Email>, DatabaseError> {
     let org = tx.org().uuid();
     let query = select!(
-        ["WHERE e.org_id = $1 AND e.email_id = $2 AND e.version < coalesce($3, 2147483647) ORDER BY e.version DESC LIMIT $4"],
+        [
+            "WHERE e.org_id = $1 AND e.email_id = $2 AND e.version < coalesce($3, 2147483647) ORDER BY e.version DESC LIMIT $4"
+        ],
         org,
         id.uuid(),
         below,

@@ -4,28 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{Script, ScriptType};
+use super::{Script, ScriptText, ScriptType};
 use crate::content::written::{LabelChange, Labels, WrittenError, json, still_true};
 use crate::database::OrgTx;
-use crate::id::{ClientId, ScriptId, ScriptVersionId, ProductId, UserId};
+use crate::id::{ClientId, ProductId, ScriptId, ScriptVersionId, UserId};
 
-/// The words of a script.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScriptDraft {
-    /// The words to say.
-    pub content: String,
-    /// What must be said.
-    pub key_talking_points: Vec<String>,
-    /// What to answer, by objection.
-    pub objection_handlers: BTreeMap<String, String>,
-    /// What to ask.
-    pub discovery_questions: Vec<String>,
-    /// How to ask for the decision.
-    pub closing_techniques: Vec<String>,
-}
-
-impl ScriptDraft {
-    fn text(&self) -> String {
+impl ScriptText {
+    fn whole(&self) -> String {
         let lists = [&self.key_talking_points, &self.discovery_questions, &self.closing_techniques];
         let handlers = self.objection_handlers.iter().flat_map(|(objection, answer)| [objection, answer]);
         let parts = [&self.content].into_iter().chain(lists.into_iter().flatten()).chain(handlers);
@@ -43,7 +28,7 @@ pub struct NewScript {
     /// What kind of script.
     pub script_type: ScriptType,
     /// Its words.
-    pub draft: ScriptDraft,
+    pub text: ScriptText,
     /// Who wrote it.
     pub created_by: UserId,
 }
@@ -68,8 +53,8 @@ pub struct ScriptChange {
 }
 
 impl ScriptChange {
-    fn on(&self, before: ScriptDraft) -> ScriptDraft {
-        ScriptDraft {
+    fn on(&self, before: ScriptText) -> ScriptText {
+        ScriptText {
             content: self.content.clone().unwrap_or(before.content),
             key_talking_points: self.key_talking_points.clone().unwrap_or(before.key_talking_points),
             objection_handlers: self.objection_handlers.clone().unwrap_or(before.objection_handlers),
@@ -97,11 +82,11 @@ pub async fn create(tx: &mut OrgTx<'_>, new: &NewScript) -> Result<(), WrittenEr
         new.labels.name,
         new.labels.description,
         new.script_type.as_str(),
-        new.draft.content,
-        json(&new.draft.key_talking_points)?,
-        json(&new.draft.objection_handlers)?,
-        json(&new.draft.discovery_questions)?,
-        json(&new.draft.closing_techniques)?,
+        new.text.content,
+        json(&new.text.key_talking_points)?,
+        json(&new.text.objection_handlers)?,
+        json(&new.text.discovery_questions)?,
+        json(&new.text.closing_techniques)?,
         new.labels.is_active,
         new.created_by.uuid(),
     )
@@ -116,13 +101,13 @@ pub async fn create(tx: &mut OrgTx<'_>, new: &NewScript) -> Result<(), WrittenEr
 /// # Errors
 /// If product or client aren't the organisation's, or the database fails.
 pub async fn change(tx: &mut OrgTx<'_>, current: &Script, change: &ScriptChange) -> Result<(), WrittenError> {
-    let (labels, draft) = (change.labels.on(current.labels()), change.on(current.draft()));
+    let (labels, text) = (change.labels.on(current.labels()), change.on(current.text()));
     let kind: &str = match change.script_type {
         Some(kind) => kind.as_str(),
         None => &current.script_type,
     };
-    if draft != current.draft() {
-        add_version(tx, current, (&labels, kind), &draft).await
+    if text != current.text() {
+        add_version(tx, current, (&labels, kind), &text).await
     } else if labels != current.labels() || kind != current.script_type {
         relabel(tx, current.version_id, &labels, kind).await
     } else {
@@ -130,12 +115,7 @@ pub async fn change(tx: &mut OrgTx<'_>, current: &Script, change: &ScriptChange)
     }
 }
 
-async fn relabel(
-    tx: &mut OrgTx<'_>,
-    latest: ScriptVersionId,
-    labels: &Labels,
-    kind: &str,
-) -> Result<(), WrittenError> {
+async fn relabel(tx: &mut OrgTx<'_>, latest: ScriptVersionId, labels: &Labels, kind: &str) -> Result<(), WrittenError> {
     let org = tx.org().uuid();
     sqlx::query!(
         "UPDATE sales_scripts SET name = $3, description = $4, product_id = $5, client_id = $6, script_type = $7, is_active = $8,
@@ -160,14 +140,14 @@ async fn add_version(
     tx: &mut OrgTx<'_>,
     before: &Script,
     (labels, kind): (&Labels, &str),
-    draft: &ScriptDraft,
+    text: &ScriptText,
 ) -> Result<(), WrittenError> {
     let org = tx.org().uuid();
     let latest: Uuid = before.version_id.uuid();
     sqlx::query!("UPDATE sales_scripts SET is_latest = false WHERE org_id = $1 AND id = $2", org, latest)
         .execute(tx.connection())
         .await?;
-    let warnings = still_true(&before.warnings, &before.draft().text(), &draft.text());
+    let warnings = still_true(&before.warnings, &before.text().whole(), &text.whole());
     sqlx::query!(
         "INSERT INTO sales_scripts (id, script_id, org_id, version, revision, parent_script_id, product_id, client_id, name, description,
            script_type, content, key_talking_points, objection_handlers, discovery_questions, closing_techniques, origin, run_id,
@@ -187,11 +167,11 @@ async fn add_version(
         labels.name,
         labels.description,
         kind,
-        draft.content,
-        json(&draft.key_talking_points)?,
-        json(&draft.objection_handlers)?,
-        json(&draft.discovery_questions)?,
-        json(&draft.closing_techniques)?,
+        text.content,
+        json(&text.key_talking_points)?,
+        json(&text.objection_handlers)?,
+        json(&text.discovery_questions)?,
+        json(&text.closing_techniques)?,
         json(&warnings)?,
         labels.is_active,
     )

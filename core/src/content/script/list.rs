@@ -11,7 +11,7 @@ use crate::content::written::{Lead, WrittenFilter, order_word};
 use crate::content::{COUNT_LIMIT, Total};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
-use crate::id::{ClientId, ScriptId, ScriptVersionId, ProductId, RunId, SessionId, UserId};
+use crate::id::{ClientId, ProductId, RunId, ScriptId, ScriptVersionId, SessionId, UserId};
 
 /// What every list and every count asks of a row.
 macro_rules! filtered {
@@ -45,7 +45,9 @@ macro_rules! filtered {
 /// A page of the organisation's list, in an order that an index has.
 macro_rules! in_order {
     ($tx:ident, $org:expr, $filter:expr, $slice:expr, $key:expr, $order:tt) => {
-        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit).fetch_all($tx.connection()).await?
+        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit)
+            .fetch_all($tx.connection())
+            .await?
     };
 }
 

@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sqlx::types::Json;
 
-use super::change::ScriptDraft;
+use super::ScriptText;
 use crate::content::generated::Warning;
 use crate::content::written::Labels;
 use crate::content::{COUNT_LIMIT, Total};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
-use crate::id::{ClientId, ScriptId, ScriptVersionId, ProductId, RunId, SessionId, UserId};
+use crate::id::{ClientId, ProductId, RunId, ScriptId, ScriptVersionId, SessionId, UserId};
 
 /// A version of a script.
 #[derive(Debug, Clone)]
@@ -94,8 +94,8 @@ impl Script {
 
     /// Its words.
     #[must_use]
-    pub fn draft(&self) -> ScriptDraft {
-        ScriptDraft {
+    pub fn text(&self) -> ScriptText {
+        ScriptText {
             content: self.content.clone(),
             key_talking_points: self.key_talking_points.0.clone(),
             objection_handlers: self.objection_handlers.0.clone(),
@@ -173,7 +173,9 @@ pub async fn versions(
 ) -> Result<Vec<Script>, DatabaseError> {
     let org = tx.org().uuid();
     let query = select!(
-        ["WHERE e.org_id = $1 AND e.script_id = $2 AND e.version < coalesce($3, 2147483647) ORDER BY e.version DESC LIMIT $4"],
+        [
+            "WHERE e.org_id = $1 AND e.script_id = $2 AND e.version < coalesce($3, 2147483647) ORDER BY e.version DESC LIMIT $4"
+        ],
         org,
         id.uuid(),
         below,
