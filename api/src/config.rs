@@ -38,6 +38,8 @@ pub struct ApiConfig {
     pub streams_per_user: usize,
     /// An organisation may follow this many streams of this process.
     pub streams_per_org: usize,
+    /// An organisation may have this many runs waiting in a lane; what it submits then is refused.
+    pub max_backlog: i64,
     /// What is under way when the process is told to stop has this long to end.
     pub shutdown_grace: Duration,
     /// An attempt at a stage may take this long, where its pipeline doesn't say.
@@ -69,6 +71,7 @@ impl ApiConfig {
             max_connections: 4096,
             streams_per_user: 50,
             streams_per_org: 1000,
+            max_backlog: 10_000,
             shutdown_grace: Duration::from_secs(10),
             stage_timeout_ms: 30_000,
         }
@@ -100,6 +103,7 @@ impl ApiConfig {
             max_connections: settings.number("API_MAX_CONNECTIONS", usual.max_connections, 1..=1_000_000)?,
             streams_per_user: settings.number("API_STREAMS_PER_USER", usual.streams_per_user, 1..=1_000_000)?,
             streams_per_org: settings.number("API_STREAMS_PER_ORG", usual.streams_per_org, 1..=1_000_000)?,
+            max_backlog: settings.number("API_MAX_BACKLOG", usual.max_backlog, 1..=1_000_000_000)?,
             shutdown_grace: settings.millis("API_SHUTDOWN_GRACE_MS", usual.shutdown_grace, 0)?,
             stage_timeout_ms: settings.number("STAGE_TIMEOUT_MS", usual.stage_timeout_ms, 100..=3_600_000)?,
         })
@@ -202,6 +206,7 @@ mod tests {
             ("API_MAX_CONNECTIONS", "4"),
             ("API_STREAMS_PER_USER", "5"),
             ("API_STREAMS_PER_ORG", "6"),
+            ("API_MAX_BACKLOG", "9"),
             ("API_SHUTDOWN_GRACE_MS", "7"),
             ("STAGE_TIMEOUT_MS", "800"),
         ]);
@@ -218,6 +223,7 @@ mod tests {
             max_connections: 4,
             streams_per_user: 5,
             streams_per_org: 6,
+            max_backlog: 9,
             shutdown_grace: Duration::from_millis(7),
             stage_timeout_ms: 800,
         };
@@ -239,6 +245,7 @@ mod tests {
             ("API_MAX_CONNECTIONS", "0"),
             ("API_STREAMS_PER_USER", "0"),
             ("API_STREAMS_PER_ORG", "many"),
+            ("API_MAX_BACKLOG", "0"),
             ("API_SHUTDOWN_GRACE_MS", "1.5"),
             ("STAGE_TIMEOUT_MS", "99"),
         ] {

@@ -8,6 +8,7 @@ mod envelope;
 mod error;
 mod extract;
 mod follow;
+mod generation;
 mod object;
 mod openapi;
 mod page;
@@ -16,6 +17,7 @@ mod server;
 mod sse;
 mod state;
 mod streams;
+mod submit;
 mod turn;
 
 pub use config::{ApiConfig, ConfigError};

@@ -1,11 +1,16 @@
 //! The objects of the contract: what leaves, and nothing else does. One object has one shape, wherever it appears.
 
+mod email;
+mod generated;
 mod interaction;
 mod run;
+mod script;
 mod session;
 
+pub(crate) use email::EmailObject;
 pub(crate) use interaction::InteractionObject;
 pub(crate) use run::RunObject;
+pub(crate) use script::ScriptObject;
 pub(crate) use session::SessionObject;
 
 use hellosales_core::error::DatabaseError;

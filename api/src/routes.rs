@@ -1,11 +1,14 @@
 //! The routes, a file a noun.
 
+mod emails;
 mod events;
 mod health;
 mod me;
 mod messages;
 mod runs;
+mod scripts;
 mod sessions;
+mod written;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
@@ -16,6 +19,9 @@ use crate::envelope;
 use crate::openapi;
 use crate::state::AppState;
 
+/// A client may wait this long for a run to end.
+pub(crate) const MAX_WAIT_SECONDS: u64 = 60;
+
 /// All routes, and the document that describes them.
 pub(crate) fn router(state: AppState) -> axum::Router {
     let (router, document) = openapi::collect([
@@ -25,6 +31,8 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         messages::router(),
         runs::router(),
         events::router(),
+        scripts::router(),
+        emails::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)

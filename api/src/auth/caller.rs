@@ -74,6 +74,30 @@ impl Grant for ChatUse {
     const ANY_OF: &'static [Permission] = &[Permission::ChatUse];
 }
 
+/// May read products, clients, scripts, emails and the company profile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContentRead;
+
+impl Grant for ContentRead {
+    const ANY_OF: &'static [Permission] = &[Permission::ContentRead];
+}
+
+/// May write them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContentWrite;
+
+impl Grant for ContentWrite {
+    const ANY_OF: &'static [Permission] = &[Permission::ContentWrite];
+}
+
+/// May have scripts and emails written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Generate;
+
+impl Grant for Generate {
+    const ANY_OF: &'static [Permission] = &[Permission::Generate];
+}
+
 /// May submit or watch runs of some kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnyRunUse;

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
-use hellosales_core::pulse::runs::{self, RunRow};
+use hellosales_core::pulse::runs::{self, Run};
 use hellosales_core::stream::read::StreamRow;
 use hellosales_core::stream::{MINORS, seq};
 use hellosales_core::{DatabaseError, RunId};
@@ -71,7 +71,7 @@ impl Writer {
 }
 
 /// Answers at once: headers and the first bytes go out before anything is read.
-pub(crate) fn response(stream: Stream, row: RunRow, position: Option<i64>) -> Response {
+pub(crate) fn response(stream: Stream, row: Run, position: Option<i64>) -> Response {
     let (sender, receiver) = mpsc::channel::<Bytes>(FRAMES);
     let _there_is_room = sender.try_send(frame::retry(RandomState::new().hash_one(stream.run)));
     let work = stream.state.work.clone();
@@ -113,7 +113,7 @@ impl Told {
 }
 
 impl Stream {
-    async fn write(self, out: Writer, row: RunRow, position: Option<i64>) -> Result<(), Over> {
+    async fn write(self, out: Writer, row: Run, position: Option<i64>) -> Result<(), Over> {
         // Nobody was ever given a position in a major that doesn't exist yet.
         let position = position.filter(|position| *position < (i64::from(row.stream_major) + 1) * MINORS);
         let position = match position {
@@ -127,7 +127,7 @@ impl Stream {
     }
 
     /// The chunks are gone: what is stored takes their place, and the end event is made from the run.
-    async fn write_pruned(&self, out: &Writer, row: RunRow) -> Result<(), Over> {
+    async fn write_pruned(&self, out: &Writer, row: Run) -> Result<(), Over> {
         let end = seq(row.stream_major, 0);
         let text = row.said_content.clone().unwrap_or_default();
         let run = RunObject::from(row);
@@ -137,7 +137,7 @@ impl Stream {
     }
 
     /// The text so far. What ended the run, if it has ended, is left to be told after it.
-    async fn write_snapshot(&self, out: &Writer, row: RunRow) -> Result<i64, Over> {
+    async fn write_snapshot(&self, out: &Writer, row: Run) -> Result<i64, Over> {
         let end = row.has_ended().then(|| seq(row.stream_major, 0));
         let mut told = Told { position: 0, text: String::new(), attempt: None };
         'read: loop {
@@ -219,7 +219,7 @@ impl Stream {
     }
 
     /// The run, if the caller may see it.
-    async fn load(&self) -> Result<Option<RunRow>, DatabaseError> {
+    async fn load(&self) -> Result<Option<Run>, DatabaseError> {
         let mut tx = self.state.db.begin_fast().await?;
         let mut org = tx.enter(self.caller.org()).await?;
         runs::get(&mut org, self.run, self.caller.viewer()).await

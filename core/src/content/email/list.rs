@@ -44,7 +44,7 @@ macro_rules! filtered {
 /// A page of the organisation's list, in an order that an index has.
 macro_rules! in_order {
     ($tx:ident, $org:expr, $filter:expr, $slice:expr, $key:expr, $order:tt) => {
-        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit)
+        filtered!(select, $org, $filter, [$order], $key, $slice.id_bound(), $slice.limit)
             .fetch_all($tx.connection())
             .await?
     };
@@ -60,20 +60,18 @@ macro_rules! put_in_order {
             [
                 $lead
                 "AND CASE $17::text
-                   WHEN '-created_at' THEN (e.created_at, e.email_id) <
-                     (coalesce($13, 'infinity'::timestamptz), coalesce($15, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-                   WHEN 'created_at' THEN (e.created_at, e.email_id) >
-                     (coalesce($13, '-infinity'::timestamptz), coalesce($15, '00000000-0000-0000-0000-000000000000'::uuid))
-                   WHEN 'name' THEN (e.name, e.email_id) > (coalesce($14, ''), coalesce($15, '00000000-0000-0000-0000-000000000000'::uuid))
+                   WHEN '-created_at' THEN (e.created_at, e.email_id) < ($13, $15)
+                   WHEN 'created_at' THEN (e.created_at, e.email_id) > ($13, $15)
+                   WHEN 'name' THEN (e.name, e.email_id) > (coalesce($14, ''), $15)
                    ELSE $14::text IS NULL OR (e.name, e.email_id) < ($14, $15) END
                  ORDER BY CASE WHEN $17 = '-created_at' THEN e.created_at END DESC, CASE WHEN $17 = 'created_at' THEN e.created_at END,
                    CASE WHEN $17 = 'name' THEN e.name END, CASE WHEN $17 = '-name' THEN e.name END DESC,
                    CASE WHEN $17 IN ('created_at', 'name') THEN e.email_id END, e.email_id DESC
                  LIMIT $16"
             ],
-            $slice.after_time(),
+            $slice.time_bound(),
             $slice.after_name(),
-            $slice.after_id(),
+            $slice.id_bound(),
             $slice.limit,
             order_word($slice.sort)
         )
@@ -116,22 +114,20 @@ pub async fn list(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> 
         Lead::Order => return list_in_order(tx, filter, slice).await,
         Lead::Client => put_in_order!(tx, org, filter, slice, "AND e.client_id = $4 "),
         Lead::Batch => put_in_order!(tx, org, filter, slice, "AND e.batch_id = $5 "),
-        Lead::Words => put_in_order!(tx, org, filter, slice, "AND e.words @@ to_tsquery('simple', nullif($12, '')) "),
     };
     Ok(rows)
 }
 
 async fn list_in_order(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> Result<Vec<Email>, DatabaseError> {
     let org = tx.org().uuid();
-    let (time, name) = (slice.after_time(), slice.after_name());
     let rows = match slice.sort {
         Sort::Newest => in_order!(
             tx,
             org,
             filter,
             slice,
-            time,
-            "AND (e.created_at, e.email_id) < (coalesce($13, 'infinity'::timestamptz), coalesce($14, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            slice.time_bound(),
+            "AND (e.created_at, e.email_id) < ($13, $14)
              ORDER BY e.created_at DESC, e.email_id DESC LIMIT $15"
         ),
         Sort::Oldest => in_order!(
@@ -139,8 +135,8 @@ async fn list_in_order(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice
             org,
             filter,
             slice,
-            time,
-            "AND (e.created_at, e.email_id) > (coalesce($13, '-infinity'::timestamptz), coalesce($14, '00000000-0000-0000-0000-000000000000'::uuid))
+            slice.time_bound(),
+            "AND (e.created_at, e.email_id) > ($13, $14)
              ORDER BY e.created_at, e.email_id LIMIT $15"
         ),
         Sort::Name => in_order!(
@@ -148,8 +144,8 @@ async fn list_in_order(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice
             org,
             filter,
             slice,
-            name,
-            "AND (e.name, e.email_id) > (coalesce($13, ''), coalesce($14, '00000000-0000-0000-0000-000000000000'::uuid))
+            slice.name_bound(),
+            "AND (e.name, e.email_id) > ($13, $14)
              ORDER BY e.name, e.email_id LIMIT $15"
         ),
         Sort::NameBackwards => in_order!(
@@ -157,8 +153,9 @@ async fn list_in_order(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice
             org,
             filter,
             slice,
-            name,
-            "AND ($13::text IS NULL OR (e.name, e.email_id) < ($13, $14))
+            slice.after_name(),
+            "AND (e.name, e.email_id) <
+               (CASE WHEN $13::text IS NULL THEN (SELECT max(m.name) FROM sales_emails m WHERE m.org_id = $1 AND m.is_latest) ELSE $13 END, $14)
              ORDER BY e.name DESC, e.email_id DESC LIMIT $15"
         ),
     };
@@ -175,7 +172,6 @@ pub async fn count(tx: &mut OrgTx<'_>, filter: &WrittenFilter) -> Result<Total, 
         Lead::Order => counted!(tx, org, filter, ""),
         Lead::Client => counted!(tx, org, filter, "AND e.client_id = $4 "),
         Lead::Batch => counted!(tx, org, filter, "AND e.batch_id = $5 "),
-        Lead::Words => counted!(tx, org, filter, "AND e.words @@ to_tsquery('simple', nullif($12, '')) "),
     };
     Ok(count.into())
 }

@@ -45,7 +45,7 @@ macro_rules! filtered {
 /// A page of the organisation's list, in an order that an index has.
 macro_rules! in_order {
     ($tx:ident, $org:expr, $filter:expr, $slice:expr, $key:expr, $order:tt) => {
-        filtered!(select, $org, $filter, [$order], $key, $slice.after_id(), $slice.limit)
+        filtered!(select, $org, $filter, [$order], $key, $slice.id_bound(), $slice.limit)
             .fetch_all($tx.connection())
             .await?
     };
@@ -61,20 +61,18 @@ macro_rules! put_in_order {
             [
                 $lead
                 "AND CASE $16::text
-                   WHEN '-created_at' THEN (e.created_at, e.script_id) <
-                     (coalesce($12, 'infinity'::timestamptz), coalesce($14, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-                   WHEN 'created_at' THEN (e.created_at, e.script_id) >
-                     (coalesce($12, '-infinity'::timestamptz), coalesce($14, '00000000-0000-0000-0000-000000000000'::uuid))
-                   WHEN 'name' THEN (e.name, e.script_id) > (coalesce($13, ''), coalesce($14, '00000000-0000-0000-0000-000000000000'::uuid))
+                   WHEN '-created_at' THEN (e.created_at, e.script_id) < ($12, $14)
+                   WHEN 'created_at' THEN (e.created_at, e.script_id) > ($12, $14)
+                   WHEN 'name' THEN (e.name, e.script_id) > (coalesce($13, ''), $14)
                    ELSE $13::text IS NULL OR (e.name, e.script_id) < ($13, $14) END
                  ORDER BY CASE WHEN $16 = '-created_at' THEN e.created_at END DESC, CASE WHEN $16 = 'created_at' THEN e.created_at END,
                    CASE WHEN $16 = 'name' THEN e.name END, CASE WHEN $16 = '-name' THEN e.name END DESC,
                    CASE WHEN $16 IN ('created_at', 'name') THEN e.script_id END, e.script_id DESC
                  LIMIT $15"
             ],
-            $slice.after_time(),
+            $slice.time_bound(),
             $slice.after_name(),
-            $slice.after_id(),
+            $slice.id_bound(),
             $slice.limit,
             order_word($slice.sort)
         )
@@ -116,7 +114,6 @@ pub async fn list(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> 
     let rows = match Lead::of(filter) {
         Lead::Order | Lead::Batch => return list_in_order(tx, filter, slice).await,
         Lead::Client => put_in_order!(tx, org, filter, slice, "AND e.client_id = $4 "),
-        Lead::Words => put_in_order!(tx, org, filter, slice, "AND e.words @@ to_tsquery('simple', nullif($11, '')) "),
     };
     Ok(rows)
 }
@@ -127,15 +124,14 @@ async fn list_in_order(
     slice: &Slice,
 ) -> Result<Vec<Script>, DatabaseError> {
     let org = tx.org().uuid();
-    let (time, name) = (slice.after_time(), slice.after_name());
     let rows = match slice.sort {
         Sort::Newest => in_order!(
             tx,
             org,
             filter,
             slice,
-            time,
-            "AND (e.created_at, e.script_id) < (coalesce($12, 'infinity'::timestamptz), coalesce($13, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            slice.time_bound(),
+            "AND (e.created_at, e.script_id) < ($12, $13)
              ORDER BY e.created_at DESC, e.script_id DESC LIMIT $14"
         ),
         Sort::Oldest => in_order!(
@@ -143,8 +139,8 @@ async fn list_in_order(
             org,
             filter,
             slice,
-            time,
-            "AND (e.created_at, e.script_id) > (coalesce($12, '-infinity'::timestamptz), coalesce($13, '00000000-0000-0000-0000-000000000000'::uuid))
+            slice.time_bound(),
+            "AND (e.created_at, e.script_id) > ($12, $13)
              ORDER BY e.created_at, e.script_id LIMIT $14"
         ),
         Sort::Name => in_order!(
@@ -152,8 +148,8 @@ async fn list_in_order(
             org,
             filter,
             slice,
-            name,
-            "AND (e.name, e.script_id) > (coalesce($12, ''), coalesce($13, '00000000-0000-0000-0000-000000000000'::uuid))
+            slice.name_bound(),
+            "AND (e.name, e.script_id) > ($12, $13)
              ORDER BY e.name, e.script_id LIMIT $14"
         ),
         Sort::NameBackwards => in_order!(
@@ -161,8 +157,9 @@ async fn list_in_order(
             org,
             filter,
             slice,
-            name,
-            "AND ($12::text IS NULL OR (e.name, e.script_id) < ($12, $13))
+            slice.after_name(),
+            "AND (e.name, e.script_id) <
+               (CASE WHEN $12::text IS NULL THEN (SELECT max(m.name) FROM sales_scripts m WHERE m.org_id = $1 AND m.is_latest) ELSE $12 END, $13)
              ORDER BY e.name DESC, e.script_id DESC LIMIT $14"
         ),
     };
@@ -178,7 +175,6 @@ pub async fn count(tx: &mut OrgTx<'_>, filter: &WrittenFilter) -> Result<Total, 
     let count = match Lead::of(filter) {
         Lead::Order | Lead::Batch => counted!(tx, org, filter, ""),
         Lead::Client => counted!(tx, org, filter, "AND e.client_id = $4 "),
-        Lead::Words => counted!(tx, org, filter, "AND e.words @@ to_tsquery('simple', nullif($11, '')) "),
     };
     Ok(count.into())
 }
