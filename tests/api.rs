@@ -12,3 +12,4 @@ mod messages;
 mod runs;
 mod sessions;
 mod shutdown;
+mod written;

@@ -12,6 +12,7 @@ mod generation;
 mod object;
 mod openapi;
 mod page;
+mod resource;
 mod routes;
 mod server;
 mod sse;

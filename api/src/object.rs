@@ -1,14 +1,20 @@
 //! The objects of the contract: what leaves, and nothing else does. One object has one shape, wherever it appears.
 
+mod client;
+mod company_profile;
 mod email;
 mod generated;
 mod interaction;
+mod product;
 mod run;
 mod script;
 mod session;
 
+pub(crate) use client::ClientObject;
+pub(crate) use company_profile::CompanyProfileObject;
 pub(crate) use email::EmailObject;
 pub(crate) use interaction::InteractionObject;
+pub(crate) use product::ProductObject;
 pub(crate) use run::RunObject;
 pub(crate) use script::ScriptObject;
 pub(crate) use session::SessionObject;

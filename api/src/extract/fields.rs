@@ -1,6 +1,7 @@
 //! The members of a body, read one by one: each fault is named by its pointer. A fault of shape (unknown,
 //! missing, wrong type) is told first and alone; faults of value are told all at once.
 
+pub(crate) mod content;
 mod texts;
 
 use std::ops::RangeInclusive;
@@ -173,11 +174,6 @@ impl Fields {
                 Given::Absent
             }
         }
-    }
-
-    /// `true` or `false`.
-    pub(crate) fn flag(&mut self, name: &str) -> Given<bool> {
-        self.take(name, "true or false", |value| value.as_bool())
     }
 
     /// An id.

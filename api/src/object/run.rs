@@ -87,7 +87,7 @@ pub(crate) struct Links {
 pub(crate) enum ResultObject {
     Script(Box<ScriptObject>),
     Email(Box<EmailObject>),
-    Interaction(InteractionObject),
+    Interaction(Box<InteractionObject>),
 }
 
 /// One execution of a pipeline for one input.
@@ -212,7 +212,7 @@ fn result(row: &RunRow, written: Option<Written>) -> Option<ResultObject> {
     match written {
         Some(Written::Script(script)) => Some(ResultObject::Script(Box::new((*script).into()))),
         Some(Written::Email(email)) => Some(ResultObject::Email(Box::new((*email).into()))),
-        None => said(row).map(ResultObject::Interaction),
+        None => said(row).map(|said| ResultObject::Interaction(Box::new(said))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Members that hold several texts: lists and tables.
+//! Members that scripts and emails have: texts by name, and how much thought a model may take.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,6 @@ const QUALITY_MODES: &[(&str, QualityMode)] =
     &[("fast", QualityMode::Fast), ("balanced", QualityMode::Balanced), ("quality", QualityMode::Quality)];
 
 impl Fields {
-    /// A list of at most so many texts of 1 to so many characters, none blank. A fault names the text.
-    pub(crate) fn texts(&mut self, name: &str, most: usize, chars: usize) -> Given<Vec<String>> {
-        let given = self.take(name, "a list of strings", |value| match value {
-            Value::Array(items) => items.into_iter().map(text).collect::<Option<Vec<String>>>(),
-            _ => None,
-        });
-        if let Given::Value(items) = &given {
-            if items.len() > most {
-                self.fault(name, "too_many", format!("must have at most {most} items"));
-            }
-            for (n, item) in items.iter().enumerate() {
-                self.check_text(&format!("{name}/{n}"), item, chars);
-            }
-        }
-        given
-    }
-
     /// A table of at most so many texts by name, both of 1 to so many characters, none blank.
     pub(crate) fn table(&mut self, name: &str, most: usize, chars: usize) -> Given<BTreeMap<String, String>> {
         let given = self.take(name, "an object of strings", |value| match value {
@@ -54,14 +37,6 @@ impl Fields {
     pub(crate) fn quality_mode(&mut self) -> Option<QualityMode> {
         self.word("quality_mode", QUALITY_MODES).value()
     }
-
-    fn check_text(&mut self, name: &str, text: &str, chars: usize) {
-        if text.trim().is_empty() {
-            self.fault(name, "blank", "must not be blank");
-        } else if text.chars().count() > chars {
-            self.fault(name, "too_long", format!("must have at most {chars} characters"));
-        }
-    }
 }
 
 fn text(value: Value) -> Option<String> {
@@ -78,8 +53,7 @@ mod tests {
     use super::*;
 
     fn faults(body: Value) -> Vec<(String, &'static str)> {
-        let mut fields = Fields::new(body, &["list", "table"]).unwrap();
-        fields.texts("list", 2, 3);
+        let mut fields = Fields::new(body, &["table"]).unwrap();
         fields.table("table", 1, 3);
         let problem = fields.finish().err().map(|problem| problem.body("", chrono::DateTime::UNIX_EPOCH));
         let faults = problem.into_iter().flat_map(|problem| problem.errors);
@@ -87,20 +61,12 @@ mod tests {
     }
 
     #[test]
-    fn each_text_of_a_list_or_a_table_is_looked_at() {
-        assert_eq!(faults(json!({"list": ["äöü", "b"], "table": {"a/b": "c"}})), []);
-        let found = faults(json!({"list": ["a", " ", "bcde"], "table": {"a/b": "long", "c": ""}}));
-        let expected = [
-            ("/list", "too_many"),
-            ("/list/1", "blank"),
-            ("/list/2", "too_long"),
-            ("/table", "too_many"),
-            ("/table/a~1b", "too_long"),
-            ("/table/c", "blank"),
-        ];
+    fn each_text_of_a_table_is_looked_at() {
+        assert_eq!(faults(json!({"table": {"äöü": "c"}})), []);
+        let found = faults(json!({"table": {"a/b": "long", "c": ""}}));
+        let expected = [("/table", "too_many"), ("/table/a~1b", "too_long"), ("/table/c", "blank")];
         assert_eq!(found, expected.map(|(pointer, code)| (pointer.to_owned(), code)));
-        assert_eq!(faults(json!({"list": "a"})), [("/list".to_owned(), "wrong_type")]);
-        assert_eq!(faults(json!({"list": [1]})), [("/list".to_owned(), "wrong_type")]);
         assert_eq!(faults(json!({"table": {"a": {"b": 1}}})), [("/table".to_owned(), "wrong_type")]);
+        assert_eq!(faults(json!({"table": ["a"]})), [("/table".to_owned(), "wrong_type")]);
     }
 }

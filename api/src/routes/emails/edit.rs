@@ -89,7 +89,7 @@ impl ReadBody for ReadNewEmail {
 }
 
 fn merge_fields(fields: &mut Fields) -> Given<Vec<String>> {
-    fields.texts("personalization_fields", MAX_FIELDS, MAX_FIELD_CHARS)
+    fields.texts_within("personalization_fields", MAX_FIELDS, MAX_FIELD_CHARS)
 }
 
 /// Writes an email down that a person wrote.

@@ -93,7 +93,7 @@ impl ReadBody for ReadNewScript {
 }
 
 fn items(fields: &mut Fields, name: &str) -> Given<Vec<String>> {
-    fields.texts(name, MAX_ITEMS, MAX_ITEM_CHARS)
+    fields.texts_within(name, MAX_ITEMS, MAX_ITEM_CHARS)
 }
 
 fn handlers(fields: &mut Fields) -> Given<BTreeMap<String, String>> {
