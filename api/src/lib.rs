@@ -20,6 +20,7 @@ mod state;
 mod streams;
 mod submit;
 mod turn;
+mod watch;
 
-pub use config::{ApiConfig, ConfigError};
+pub use config::{ApiConfig, ConfigError, UsualCents};
 pub use server::{Api, StartError};

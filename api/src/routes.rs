@@ -1,5 +1,6 @@
 //! The routes, a file a noun.
 
+mod batches;
 mod clients;
 mod company_profile;
 mod emails;
@@ -39,6 +40,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         events::router(),
         scripts::router(),
         emails::router(),
+        batches::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)
