@@ -13,3 +13,4 @@ mod messages;
 mod runs;
 mod sessions;
 mod shutdown;
+mod written;

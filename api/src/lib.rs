@@ -8,6 +8,7 @@ mod envelope;
 mod error;
 mod extract;
 mod follow;
+mod generation;
 mod object;
 mod openapi;
 mod page;
@@ -17,6 +18,7 @@ mod server;
 mod sse;
 mod state;
 mod streams;
+mod submit;
 mod turn;
 mod watch;
 

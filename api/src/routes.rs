@@ -3,13 +3,16 @@
 mod batches;
 mod clients;
 mod company_profile;
+mod emails;
 mod events;
 mod health;
 mod me;
 mod messages;
 mod products;
 mod runs;
+mod scripts;
 mod sessions;
+mod written;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
@@ -19,6 +22,9 @@ use serde::Serialize;
 use crate::envelope;
 use crate::openapi;
 use crate::state::AppState;
+
+/// A client may wait this long for a run to end.
+pub(crate) const MAX_WAIT_SECONDS: u64 = 60;
 
 /// All routes, and the document that describes them.
 pub(crate) fn router(state: AppState) -> axum::Router {
@@ -32,6 +38,8 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         messages::router(),
         runs::router(),
         events::router(),
+        scripts::router(),
+        emails::router(),
         batches::router(),
     ]);
     openapi::serve(router, &document)

@@ -16,6 +16,7 @@ pub mod search;
 pub mod session;
 pub mod summary;
 pub mod turn_history;
+pub mod written;
 
 use crate::id::UserId;
 

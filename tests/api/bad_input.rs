@@ -201,6 +201,13 @@ async fn an_unknown_route_is_404_and_an_unknown_method_405() {
             "/email-batches/{id}/resume",
             "/email-batches/{id}/retry-failed",
             "/email-batches/{id}/sample",
+            "/emails",
+            "/emails/generate",
+            "/emails/{id}",
+            "/emails/{id}/regenerate",
+            "/emails/{id}/versions",
+            "/emails/{id}/versions/{n}",
+            "/emails/{id}/versions/{n}/changes",
             "/health",
             "/products",
             "/products/{id}",
@@ -210,6 +217,13 @@ async fn an_unknown_route_is_404_and_an_unknown_method_405() {
             "/runs/{id}/cancel",
             "/runs/{id}/events",
             "/runs/{id}/retry",
+            "/scripts",
+            "/scripts/generate",
+            "/scripts/{id}",
+            "/scripts/{id}/regenerate",
+            "/scripts/{id}/versions",
+            "/scripts/{id}/versions/{n}",
+            "/scripts/{id}/versions/{n}/changes",
         ];
         assert_eq!(listed, expected);
     })

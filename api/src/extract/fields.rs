@@ -2,6 +2,7 @@
 //! missing, wrong type) is told first and alone; faults of value are told all at once.
 
 pub(crate) mod content;
+mod texts;
 
 use std::ops::RangeInclusive;
 
