@@ -3,8 +3,11 @@
 mod bench;
 mod cadence;
 mod chat;
+mod email;
+mod grounding;
 mod guards;
 mod history;
 mod laws;
 mod ledger;
+mod script;
 mod written;
