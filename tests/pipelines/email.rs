@@ -180,7 +180,7 @@ async fn an_answer_that_does_not_fit_is_asked_for_again_with_its_fault() {
             ("unknown_field", "the answer does not fit: it has a field that was not asked for"),
             ("blank_field", "the answer does not fit: body is blank"),
             ("wrong_type", "the answer does not fit: body is not a text"),
-            ("long_field", "the answer does not fit: body is longer than 10000 characters"),
+            ("long_field", "the answer does not fit: it was cut off, being longer than 1500 tokens"),
             ("not_json", "the answer does not fit: it is not a JSON object"),
         ] {
             let input = email(bench, "Short").await;
@@ -230,7 +230,7 @@ async fn a_field_that_is_always_missing_never_passes_and_ends_as_a_dead_letter()
 }
 
 #[tokio::test]
-async fn an_answer_in_a_code_fence_is_taken_and_one_that_was_cut_off_is_not() {
+async fn an_answer_in_a_code_fence_is_taken_and_the_answers_length_is_bounded() {
     Bench::run(async |bench| {
         let input = email(bench, "Short").await;
         bench.control(json!({"schema_fault": "fenced"})).await;

@@ -112,10 +112,15 @@ pub fn key(name: &str) -> String {
     let dotless: String = name.chars().filter(|c| *c != '.').collect();
     let words: Vec<String> = word::split(&dotless).map(word::fold).filter(|word| !word.is_empty()).collect();
     let mut end = words.len();
-    while end > 1 && words.get(end - 1).is_some_and(|word| FORMS.contains(&word.as_str())) {
+    while end > 1 && words.get(end - 1).is_some_and(|word| is_form(word)) {
         end -= 1;
     }
     words.get(..end).unwrap_or_default().join(" ")
+}
+
+/// Whether a folded word says what form a company has.
+pub(super) fn is_form(word: &str) -> bool {
+    FORMS.contains(&word)
 }
 
 /// How the company may be written elsewhere, in lower case: to find its rows by an index. Names in which more than the legal

@@ -56,7 +56,8 @@ pub fn twins(emails: &[TwinCandidate<'_>]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The hashes of every three words in a row, sorted; names of the client and the company are left out.
+/// The hashes of every three words in a row, sorted; names of the client and the company are left out, and so are
+/// legal forms.
 fn shingles(email: &TwinCandidate<'_>) -> Vec<u64> {
     let names: HashSet<String> =
         [email.client_name, email.company].into_iter().flat_map(word::split).map(word::fold).collect();
@@ -64,7 +65,7 @@ fn shingles(email: &TwinCandidate<'_>) -> Vec<u64> {
         .into_iter()
         .flat_map(word::split)
         .map(word::fold)
-        .filter(|word| !names.contains(word))
+        .filter(|word| !names.contains(word) && !company::is_form(word))
         .collect();
     let size = SHINGLE.min(words.len()).max(1);
     let mut hashes: Vec<u64> = words.windows(size).map(hash).collect();
