@@ -87,7 +87,7 @@ fn is_domain(text: &str) -> bool {
     let is_label =
         |label: &&str| !label.is_empty() && label.len() <= 63 && label.chars().all(|c| c.is_alphanumeric() || c == '-');
     labels.len() >= 2
-        && labels.iter().all(|label| is_label(label))
+        && labels.iter().all(is_label)
         && labels.first().is_some_and(|first| first.chars().count() > 1)
         && labels.last().is_some_and(|last| TOP_LEVEL_DOMAINS.contains(last))
 }

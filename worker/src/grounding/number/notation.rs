@@ -10,8 +10,7 @@ const SPACES: [char; 3] = [' ', '\u{a0}', '\u{202f}'];
 pub(super) fn end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
     let mut end = 0;
-    let mut chars = rest.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    for (at, c) in rest.char_indices() {
         if c.is_ascii_digit() {
             end = at + 1;
             continue;
