@@ -4,6 +4,7 @@ mod bench;
 mod cadence;
 mod chat;
 mod email;
+mod fields;
 mod grounding;
 mod guards;
 mod history;

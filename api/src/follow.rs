@@ -29,6 +29,12 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// To nothing: of a run without events.
+    pub(crate) fn none() -> Self {
+        let (_, receiver) = mpsc::channel(1);
+        Self { receiver }
+    }
+
     /// The next event.
     pub(crate) async fn next(&mut self) -> Option<StreamRow> {
         self.receiver.recv().await
@@ -171,7 +177,7 @@ impl Loop {
 fn heard(wake: Result<Wake, broadcast::error::RecvError>, due: &mut RunMap) {
     match wake {
         Ok(Wake::Stream(runs)) => due.merge(runs),
-        Ok(Wake::Queue(_) | Wake::Cancel(_)) => {}
+        Ok(Wake::Queue(_) | Wake::Cancel(_) | Wake::Batch) => {}
         Ok(Wake::Reconnected) | Err(_) => *due = RunMap::all(),
     }
 }

@@ -143,6 +143,8 @@ pub struct Pipeline {
     pub lane: Lane,
     /// Its stages; a stage's place is its bit.
     pub stages: &'static [StageShape],
+    /// The fields by which its streaming stage tells its answer; none: the answer is one text.
+    pub fields: &'static [&'static str],
     deps: [u64; MAX_STAGES],
 }
 
@@ -158,7 +160,15 @@ impl Pipeline {
         graph::check_names(stages);
         graph::check_one_last(stages.len(), &deps);
         graph::check_streaming_alone(stages, &deps);
-        Self { name, version, lane, stages, deps }
+        Self { name, version, lane, stages, fields: &[], deps }
+    }
+
+    /// Its answer is structured: readers get the text of these members, each by its name. What isn't text to read
+    /// (the names of merge fields) is not among them.
+    #[must_use]
+    pub const fn tells(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = fields;
+        self
     }
 
     /// The bits of the stages that stage `n` needs.

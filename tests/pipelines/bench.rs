@@ -156,6 +156,7 @@ impl Bench<'_> {
         };
         let client = Client {
             id: client_id,
+            external_id: None,
             name: client_name.into(),
             company: Some("Globex".into()),
             title: None,

@@ -260,10 +260,15 @@ async fn what_a_guard_refuses_fails_the_run_before_or_after_the_model() {
 
         let (_, client) = bench.content("<script>alert(1)</script>").await;
         let input = EmailInput { client_id: Some(client), ..plain };
-        let run = written(bench, &input).await;
-        let failure = failure(bench, run).await;
-        assert_eq!((&failure["code"], &failure["stage"]), (&json!("GUARD_BLOCKED"), &json!("output_guard")));
-        assert!(versions(bench, &input).await.is_empty(), "an apology is never stored as an email");
+        // Of a run that somebody follows it is refused while it comes, of others when it is whole.
+        for (stream, stage) in [(true, "llm"), (false, "output_guard")] {
+            let run = NewRun { stream, ..NewRun::new(RunId::new(), &input, 1, 30_000).expect("an input is JSON") };
+            let run = bench.submit_run(run).await;
+            bench.drain().await;
+            let failure = failure(bench, run).await;
+            assert_eq!((&failure["code"], &failure["stage"]), (&json!("GUARD_BLOCKED"), &json!(stage)));
+            assert!(versions(bench, &input).await.is_empty(), "an apology is never stored as an email");
+        }
     })
     .await;
 }

@@ -10,6 +10,7 @@ pub mod grounding;
 pub mod guard;
 mod health;
 pub mod job;
+pub mod json_fields;
 pub mod leases;
 mod maintenance;
 pub mod pipelines;

@@ -25,7 +25,8 @@ pub static EMAIL: Pipeline = Pipeline::new(
         guard("output_guard").needs(&["llm"]),
         work("persist").needs(&["product_enrich", "client_enrich", "company_enrich", "output_guard"]),
     ],
-);
+)
+.tells(&["subject", "body", "call_to_action"]);
 
 /// What an email is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ pub struct ClientFacts {
 pub async fn facts(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<ClientFacts>, DatabaseError> {
     let org = tx.org().uuid();
     let row = sqlx::query!(
-        r#"SELECT name, company, title, industry, email, pain_points AS "pain_points: Json<Value>",
+        r#"SELECT external_id, name, company, title, industry, email, pain_points AS "pain_points: Json<Value>",
              goals AS "goals: Json<Value>", objection_patterns AS "objection_patterns: Json<Value>", communication_style,
              decision_criteria AS "decision_criteria: Json<Value>", facts_digest
            FROM clients WHERE id = $1 AND org_id = $2"#,
@@ -36,6 +36,7 @@ pub async fn facts(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<ClientFact
     Ok(row.map(|row| ClientFacts {
         client: Client {
             id,
+            external_id: row.external_id,
             name: row.name,
             company: row.company,
             title: row.title,

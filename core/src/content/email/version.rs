@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::content::company_profile::texts;
+use crate::content::kept::texts;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::EmailVersionId;
