@@ -18,7 +18,7 @@ pub(super) fn find(masked: &mut Masked, found: &mut Vec<Warning>) {
     for word in text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty()) {
         let is_blank = word.len() >= 3 && word.bytes().all(|b| b == b'_');
         let is_crossed = word.len() >= 3 && (word.bytes().all(|b| b == b'X') || word.bytes().all(|b| b == b'x'));
-        if is_crossed || vocabulary::LEFTOVERS.contains(&word) || is_blank {
+        if is_crossed || is_note(word) || is_blank {
             found.push(warning(Code::TemplateLeftover, word));
         }
     }
@@ -28,6 +28,11 @@ pub(super) fn find(masked: &mut Masked, found: &mut Vec<Warning>) {
     for line in text.lines() {
         found.extend(nobody(line).map(|greeting| warning(Code::TemplateLeftover, greeting)));
     }
+}
+
+fn is_note(word: &str) -> bool {
+    let is_shouted = !word.contains(char::is_lowercase);
+    word == "undefined" || (is_shouted && vocabulary::LEFTOVERS.contains(&word.to_ascii_lowercase().as_str()))
 }
 
 /// Merge fields of a text: where they stand, and their names.

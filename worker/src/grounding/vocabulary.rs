@@ -135,8 +135,8 @@ pub(super) const BEFORE_A_YEAR: [&str; 42] = [
     "septembre",
 ];
 
-/// Compared as they are written.
-pub(super) const LEFTOVERS: [&str; 7] = ["TODO", "TBD", "FIXME", "TBC", "undefined", "YOUR_NAME", "PLACEHOLDER"];
+/// Notes to oneself, where every letter is a capital: in lower case some are Spanish words.
+pub(super) const LEFTOVERS: [&str; 7] = ["todo", "tbd", "fixme", "tbc", "your_name", "placeholder", "insert_here"];
 
 pub(super) const GREETINGS: [&str; 18] = [
     "dear",
