@@ -1,5 +1,6 @@
 //! An answer as it should be: what is sent, and what is read.
 
+use super::super::super::schema::{Schema, Shape, line, member};
 use super::{Finish, QUICK, STREAM, Usage, World, ask, client, delta, finish, json, raw, request};
 
 #[tokio::test]
@@ -101,4 +102,21 @@ async fn dropping_the_stream_ends_the_call_at_the_provider() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(5), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schema_travels_as_a_strict_response_format() {
+    static SCHEMA: Schema = Schema { name: "note", shape: Shape::Object(&[member("title", line("Short.", 10))]) };
+    let (base, server) = raw(format!("{STREAM}{}{}data: [DONE]\n\n", delta("{}"), finish("stop"))).await;
+    let mut asked = request("m");
+    asked.schema = Some(&SCHEMA);
+    ask(&client(&base, QUICK), asked).await;
+    let got = server.await.unwrap();
+    let (_, body) = got.split_once("\r\n\r\n").unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let expected = json!({"type": "json_schema", "json_schema": {"name": "note", "strict": true, "schema": {
+        "type": "object", "properties": {"title": {"type": "string", "description": "Short."}},
+        "required": ["title"], "additionalProperties": false,
+    }}});
+    assert_eq!(body["response_format"], expected);
 }
