@@ -39,10 +39,10 @@ async fn what_the_last_emails_of_the_type_cost_goes_before_what_is_usual() {
                    INSERT INTO pipeline_runs (id, org_id, service, topology, behavior, pipeline, pipeline_version, lane, fair_rank, input, stream,
                      status, success, completed_at, quality_mode)
                    SELECT gen_random_uuid(), '{org}', 'email', 'email@1', 'bulk', 'email', 1, 2, 0, '{{}}', false, 'completed', true, now(),
-                     'balanced' FROM generate_series(1, 10) RETURNING id, row_number() OVER () AS k)
+                     'balanced' FROM generate_series(1, 10) RETURNING id)
                  INSERT INTO sales_emails (id, email_id, org_id, name, email_type, subject, body, origin, run_id, cost_cents)
                  SELECT gen_random_uuid(), gen_random_uuid(), '{org}', 'x', CASE WHEN k <= 5 THEN 'follow_up' ELSE 'proposal' END, 's', 'b', 'generated',
-                   id, k FROM r"
+                   id, k FROM (SELECT id, row_number() OVER () AS k FROM r) numbered"
             ))
             .await;
         let ask = async |email_type: &str, mode: &str| {
