@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::problem::{Exit, Problem};
 
-pub(crate) use follow::{Event, Follow};
+pub(crate) use follow::{Event, Follow, Reading};
 
 /// What a client needs of a Run.
 #[derive(Debug, Clone, Deserialize)]
@@ -159,6 +159,22 @@ impl Api {
     /// Follows a run from its beginning.
     pub(crate) fn follow(&self, run: Uuid) -> Follow {
         Follow::new(self.clone(), run)
+    }
+
+    /// Reads something.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    /// Reads a list's first page.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
+        Ok(self.get::<List<T>>(path).await?.data)
+    }
+
+    /// Makes or does something, once.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
+        let key = Uuid::now_v7().to_string();
+        self.json(self.request(Method::POST, path).header("Idempotency-Key", key).json(body)).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

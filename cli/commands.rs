@@ -1,6 +1,7 @@
 //! The commands, one noun a file.
 
 pub(crate) mod api;
+pub(crate) mod bench;
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod demo;

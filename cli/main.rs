@@ -1,5 +1,6 @@
 //! `hellosales`: the one binary that people start.
 
+mod bench;
 mod client;
 mod commands;
 mod config;
@@ -80,6 +81,8 @@ enum Command {
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
+    /// Measure this build on this machine
+    Bench(commands::bench::Args),
     /// Print a script that completes commands in a shell
     Completions(commands::completions::Args),
     /// Print the version
@@ -122,6 +125,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
+        Command::Bench(args) => commands::bench::run(args, output).await,
         Command::Completions(args) => commands::completions::run(&args),
         Command::Version => commands::version::run(output),
         Command::KeepPostgres(args) => commands::keep_postgres::run(args).await,

@@ -80,6 +80,11 @@ impl Output {
         Self { format, quiet, color }
     }
 
+    /// The same, in this format.
+    pub(crate) const fn in_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
     /// The text in a colour, if colours are seen.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()) } else { text.to_owned() }

@@ -37,7 +37,8 @@ pub(crate) async fn plant(database: &Database, org: OrgId) -> Result<bool, Datab
     Ok(written)
 }
 
-fn company() -> CompanyProfile {
+/// The company.
+pub(crate) fn company() -> CompanyProfile {
     CompanyProfile {
         industry: text("B2B software"),
         company_size: text("50-200"),
@@ -59,10 +60,12 @@ fn company() -> CompanyProfile {
             "Tidewater makes forecasting software for field sales teams. It reads calendars, calls and visits, and shows \
              a sales lead by Monday morning which deals have gone quiet.",
         ),
+        ..CompanyProfile::default()
     }
 }
 
-fn pipeline_tool(org: OrgId) -> Product {
+/// Its first product.
+pub(crate) fn pipeline_tool(org: OrgId) -> Product {
     Product {
         id: product_id(org, 0),
         name: "Tidewater Pipeline".to_owned(),
@@ -103,6 +106,7 @@ fn onboarding(org: OrgId) -> Product {
 fn retailer(org: OrgId) -> Client {
     Client {
         id: client_id(org, 0),
+        external_id: None,
         name: "Ana Ferreira".to_owned(),
         company: text("Lumen Retail"),
         title: text("Head of Field Sales"),
@@ -119,6 +123,7 @@ fn retailer(org: OrgId) -> Client {
 fn manufacturer(org: OrgId) -> Client {
     Client {
         id: client_id(org, 1),
+        external_id: None,
         name: "Jonas Weber".to_owned(),
         company: text("Weber Antriebstechnik"),
         title: text("Managing Director"),
@@ -135,6 +140,7 @@ fn manufacturer(org: OrgId) -> Client {
 fn clinic(org: OrgId) -> Client {
     Client {
         id: client_id(org, 2),
+        external_id: None,
         name: "Ingrid Solberg".to_owned(),
         company: text("Nordklinikk"),
         title: text("Director of Partnerships"),

@@ -3,7 +3,9 @@
 mod bench;
 mod cadence;
 mod chat;
+mod fields;
 mod guards;
 mod history;
 mod laws;
 mod ledger;
+mod written;

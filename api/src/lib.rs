@@ -11,6 +11,7 @@ mod follow;
 mod object;
 mod openapi;
 mod page;
+mod resource;
 mod routes;
 mod server;
 mod sse;

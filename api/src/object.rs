@@ -2,13 +2,19 @@
 
 mod batch;
 mod batch_item;
+mod client;
+mod company_profile;
 mod interaction;
+mod product;
 mod run;
 mod session;
 
 pub(crate) use batch::{BatchObject, Skipped, etag as batch_etag};
 pub(crate) use batch_item::ItemObject;
+pub(crate) use client::ClientObject;
+pub(crate) use company_profile::CompanyProfileObject;
 pub(crate) use interaction::InteractionObject;
+pub(crate) use product::ProductObject;
 pub(crate) use run::RunObject;
 pub(crate) use session::SessionObject;
 

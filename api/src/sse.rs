@@ -4,6 +4,7 @@ mod batch;
 mod frame;
 mod position;
 mod stream;
+mod text;
 
 pub(crate) use batch::{BatchStream, has_heard_the_end};
 pub(crate) use position::Position;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sse_stream::SseByteStream;
 use uuid::Uuid;
 
@@ -21,10 +21,15 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// What a follower sees.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
-    /// More text.
-    Delta(String),
-    /// The text so far, in place of what was known.
-    Snapshot(String),
+    /// More text; of a script or an email, of one of its fields.
+    Delta {
+        /// Which.
+        field: Option<String>,
+        /// The text.
+        text: String,
+    },
+    /// The text so far, in place of what was known: one, or one a field.
+    Snapshot(Vec<(Option<String>, String)>),
     /// Forget the text so far, and why.
     Reset(String),
     /// A stage began.
@@ -38,6 +43,25 @@ pub(crate) enum Event {
     Waiting(String),
     /// It has ended.
     Ended(Box<Run>),
+}
+
+/// Text on its way to a terminal, the fields of a script or an email set apart.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    field: Option<String>,
+}
+
+impl Reading {
+    /// The next text, under the field's name where another field begins.
+    pub(crate) fn next(&mut self, field: Option<&str>, text: &str) -> String {
+        if self.field.as_deref() == field {
+            return text.to_owned();
+        }
+        let apart = if self.field.is_some() { "\n\n" } else { "" };
+        self.field = field.map(str::to_owned);
+        let name = field.map(|field| format!("[{field}]\n")).unwrap_or_default();
+        format!("{apart}{name}{text}")
+    }
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<sse_stream::Sse, sse_stream::Error>> + Send>>;
@@ -55,14 +79,26 @@ pub(crate) struct Follow {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Data {
+    field: Option<String>,
     delta: String,
     #[serde(deserialize_with = "or_empty")]
     text: String,
+    fields: Option<Map<String, Value>>,
     reason: String,
     stage: String,
     attempt: Value,
     waiting: Value,
     run: Value,
+}
+
+impl Data {
+    /// What a snapshot says.
+    fn said(self) -> Vec<(Option<String>, String)> {
+        let plain = (!self.text.is_empty()).then_some((None, self.text));
+        let fields = self.fields.into_iter().flatten();
+        let by_field = fields.filter_map(|(field, text)| Some((Some(field), text.as_str()?.to_owned())));
+        plain.into_iter().chain(by_field).collect()
+    }
 }
 
 /// A text, or nothing in its place.
@@ -131,8 +167,8 @@ impl Follow {
         let (Some(name), Some(data)) = (event.event, event.data) else { return Ok(None) };
         let data: Data = serde_json::from_str(&data)?;
         Ok(match name.as_str() {
-            "output.delta" => Some(Event::Delta(data.delta)),
-            "run.snapshot" => Some(Event::Snapshot(data.text)),
+            "output.delta" => Some(Event::Delta { field: data.field, text: data.delta }),
+            "run.snapshot" => Some(Event::Snapshot(data.said())),
             "output.reset" => Some(Event::Reset(data.reason)),
             "stage.started" => Some(Event::Started { stage: data.stage, attempt: data.attempt.as_i64().unwrap_or(1) }),
             "run.waiting" => {
@@ -141,5 +177,29 @@ impl Follow {
             "run.completed" | "run.failed" | "run.cancelled" => Some(Event::Ended(serde_json::from_value(data.run)?)),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_set_apart_and_a_plain_text_is_itself() {
+        let mut reading = Reading::default();
+        assert_eq!(["Hel", "lo"].map(|text| reading.next(None, text)).concat(), "Hello");
+        let parts = [("subject", "H"), ("subject", "i"), ("body", "Dear Ana")];
+        let said: String = parts.iter().map(|(field, text)| reading.next(Some(field), text)).collect();
+        assert_eq!(said, "[subject]\nHi\n\n[body]\nDear Ana");
+    }
+
+    #[test]
+    fn a_snapshot_says_one_text_or_a_text_a_field() {
+        let said = |data: &str| serde_json::from_str::<Data>(data).unwrap().said();
+        assert_eq!(said(r#"{"text": "Hello", "fields": null}"#), [(None, "Hello".to_owned())]);
+        assert_eq!(
+            said(r#"{"text": null, "fields": {"body": "Dear"}}"#),
+            [(Some("body".to_owned()), "Dear".to_owned())]
+        );
     }
 }

@@ -7,6 +7,7 @@ pub mod company_profile;
 pub mod email;
 pub mod generated;
 pub mod interaction;
+pub mod kept;
 pub mod listing;
 pub mod member;
 pub mod product;

@@ -136,7 +136,7 @@ checks! {
     false rows "one_end_event_a_generation" "src/invariant/one_end_event_a_generation.sql"
         "A stream has one end event a generation, the last one at the run's major."
     false rows "stream_text_is_the_stored_text" "src/invariant/stream_text_is_the_stored_text.sql"
-        "The text that a reader has at the end is the stored answer; of a cancelled run it starts with it."
+        "The text that a reader has at the end, of each field, is the stored one; of a cancelled run it starts with it."
     false rows "org_is_one" "src/invariant/org_is_one.sql"
         "All that belongs to a run belongs to its organisation."
     false rows "idempotency_keys_lead_somewhere" "src/invariant/idempotency_keys_lead_somewhere.sql"

@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::TaskTracker;
 
 use super::frame;
+use super::text::TextSoFar;
 use crate::auth::Caller;
 use crate::clock;
 use crate::error::timestamp;
@@ -32,6 +33,8 @@ pub(super) const COMMENT: Duration = Duration::from_secs(15);
 pub(super) const AUTHORISE: Duration = Duration::from_secs(60);
 /// A client that takes nothing for this long is given up.
 const SLOW: Duration = Duration::from_secs(30);
+/// A run without events of its own is looked at this often.
+const LOOK: Duration = Duration::from_millis(500);
 /// This many frames may wait for the client.
 const FRAMES: usize = 64;
 /// No token is good for longer than this in one go.
@@ -102,7 +105,7 @@ pub(crate) fn open<F: Future<Output = ()> + Send + 'static>(
 /// What a follower has when it has read a run's events up to a position.
 struct Told {
     position: i64,
-    text: String,
+    text: TextSoFar,
     attempt: Option<Value>,
 }
 
@@ -114,7 +117,10 @@ impl Told {
         }
         match row.event.as_str() {
             "output.reset" => self.text.clear(),
-            "output.delta" => self.text.push_str(row.data.get("delta").and_then(Value::as_str).unwrap_or("")),
+            "output.delta" => {
+                let member = |name| row.data.get(name).and_then(Value::as_str);
+                self.text.push(member("field"), member("delta").unwrap_or_default());
+            }
             _ => {}
         }
     }
@@ -122,23 +128,35 @@ impl Told {
 
 impl Stream {
     async fn write(self, out: Writer, row: RunRow, position: Option<i64>) -> Result<(), Over> {
+        let has_events = row.stream;
         // Nobody was ever given a position in a major that doesn't exist yet.
         let position = position.filter(|position| *position < (i64::from(row.stream_major) + 1) * MINORS);
         let position = match position {
             Some(position) if !row.is_pruned => position,
             _ if row.is_pruned => return self.write_pruned(&out, row).await,
+            _ if !row.stream => {
+                let position = seq(row.stream_major, 0);
+                let text = TextSoFar::of(&row);
+                out.write(frame::snapshot(position, &RunObject::from(row), &text, None, &now())).await?;
+                return self.follow(&out, Subscription::none(), Some(position)).await;
+            }
             _ => self.write_snapshot(&out, row).await?,
         };
+        if !has_events {
+            return self.follow(&out, Subscription::none(), Some(position)).await;
+        }
         let position = self.catch_up(&out, position).await?;
         let events = self.state.follow.subscribe(self.run, position).await;
-        self.follow(&out, events).await
+        self.follow(&out, events, None).await
     }
 
     /// The chunks are gone: what is stored takes their place, and the end event is made from the run.
     async fn write_pruned(&self, out: &Writer, row: RunRow) -> Result<(), Over> {
         let end = seq(row.stream_major, 0);
-        let text = row.said_content.clone().unwrap_or_default();
+        let mut text = TextSoFar::of(&row);
+        text.push(None, row.said_content.as_deref().unwrap_or_default());
         let run = RunObject::from(row);
+        text.stored(run.result.as_ref());
         out.write(frame::snapshot(end - 1, &run, &text, None, &now())).await?;
         let members = json!({"at": run.completed_at, "generation": run.generation});
         out.write(frame::ended(end, &format!("run.{}", run.status), members, &run)).await
@@ -147,7 +165,7 @@ impl Stream {
     /// The text so far. What ended the run, if it has ended, is left to be told after it.
     async fn write_snapshot(&self, out: &Writer, row: RunRow) -> Result<i64, Over> {
         let end = row.has_ended().then(|| seq(row.stream_major, 0));
-        let mut told = Told { position: 0, text: String::new(), attempt: None };
+        let mut told = Told { position: 0, text: TextSoFar::of(&row), attempt: None };
         'read: loop {
             let rows = self.state.follow.read(self.run, told.position).await?;
             if rows.is_empty() {
@@ -197,7 +215,23 @@ impl Stream {
         if is_last { Err(Over::Done) } else { Ok(()) }
     }
 
-    async fn follow(&self, out: &Writer, mut events: Subscription) -> Result<(), Over> {
+    /// The end of a run without events, once it has come: made from its row.
+    async fn look(&self, out: &Writer, position: i64) -> Result<(), Over> {
+        let row = self.load().await?.ok_or(Over::Done)?;
+        let end = seq(row.stream_major, 0);
+        if !row.has_ended() || end <= position {
+            return Ok(());
+        }
+        let run = RunObject::from(row);
+        let members = json!({"at": run.completed_at, "generation": run.generation});
+        out.write(frame::ended(end, &format!("run.{}", run.status), members, &run)).await?;
+        Err(Over::Done)
+    }
+
+    /// Tells what comes: events, or, of a run that has none (`quiet`, with the position that was told), its end.
+    async fn follow(&self, out: &Writer, mut events: Subscription, quiet: Option<i64>) -> Result<(), Over> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut comments = tokio::time::interval_at(Instant::now() + COMMENT, COMMENT);
         comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut authorise = tokio::time::interval_at(Instant::now() + AUTHORISE, AUTHORISE);
@@ -210,10 +244,11 @@ impl Stream {
                 () = out.0.closed() => return Ok(()),
                 () = self.state.draining.cancelled() => return self.close(out, "server_shutdown").await,
                 () = &mut expiry => return self.close(out, "token_expiring").await,
-                event = events.next() => match event {
+                event = events.next(), if quiet.is_none() => match event {
                     Some(row) => self.tell(out, row).await?,
                     None => return Ok(()),
                 },
+                _ = look.tick(), if quiet.is_some() => self.look(out, quiet.unwrap_or_default()).await?,
                 _ = comments.tick() => out.write(frame::comment()).await?,
                 _ = authorise.tick() => {
                     self.load().await?.ok_or(Over::Done)?;

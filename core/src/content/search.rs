@@ -1,11 +1,13 @@
 //! Full-text search: what a person types, as a query of PostgreSQL. Bind it as text, and match it with
 //! `words @@ to_tsquery('simple', nullif($n, ''))`: a query without a word is NULL then, and finds nothing.
 
+use serde::Serialize;
+
 /// A query takes this many words; what comes after them is not looked at.
 const MAX_WORDS: usize = 20;
 
 /// What to look for: every word must begin a word of the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Search {
     query: String,
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::seq;
+use super::{Field, delta, seq};
 use crate::database::Database;
 use crate::error::DatabaseError;
 use crate::id::{LeaseToken, RunId};
@@ -14,9 +14,32 @@ use crate::id::{LeaseToken, RunId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chunk {
     /// More text.
-    Delta(String),
-    /// What was said is taken back; the safe reply follows as one delta.
+    Delta {
+        /// Of which field.
+        field: Field,
+        /// The text.
+        text: String,
+    },
+    /// What was said is taken back.
+    Reset(ResetReason),
+}
+
+/// Why what was said is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetReason {
+    /// It is told again.
+    Retry,
+    /// A guard refused it.
     Filtered,
+}
+
+impl ResetReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Filtered => "filtered",
+        }
+    }
 }
 
 /// What one streaming attempt has to write.
@@ -41,15 +64,15 @@ pub struct Flush {
 impl Chunk {
     const fn event(&self) -> &'static str {
         match self {
-            Self::Delta(_) => "output.delta",
-            Self::Filtered => "output.reset",
+            Self::Delta { .. } => "output.delta",
+            Self::Reset(_) => "output.reset",
         }
     }
 
     fn data(&self, attempt: i16) -> Value {
         match self {
-            Self::Delta(text) => json!({"field": null, "delta": text, "attempt": attempt}),
-            Self::Filtered => json!({"reason": "filtered", "attempt": attempt}),
+            Self::Delta { field, text } => delta(*field, text, attempt),
+            Self::Reset(reason) => json!({"reason": reason.as_str(), "attempt": attempt}),
         }
     }
 }
