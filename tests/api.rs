@@ -2,6 +2,7 @@
 
 mod auth;
 mod bad_input;
+mod batches;
 mod connection;
 mod content;
 mod cors;
