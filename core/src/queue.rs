@@ -18,6 +18,7 @@
 pub mod backoff;
 pub mod batch;
 pub mod cancel;
+mod carry;
 pub mod claim;
 mod claimed;
 mod complete;

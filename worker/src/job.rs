@@ -7,7 +7,7 @@ use hellosales_core::queue::{ClaimedStep, End, Settlement, Shapes};
 use hellosales_core::{Database, LeaseToken, metrics};
 use tokio::time::{sleep, timeout};
 
-use crate::execute::{Ring, execute};
+use crate::execute::{Ring, execute, go_on};
 use crate::leases::{Holding, Holdings};
 use crate::settler::{Answer, Companions, Settler};
 use crate::slots::Slot;
@@ -46,6 +46,7 @@ impl Runner {
         let Job { mut step, slot, mut holding, mut companions } = job;
         loop {
             let Some(settlement) = execute(&self.ring, step, holding.lost()).await else { break };
+            let Some(settlement) = go_on(&self.ring, settlement, holding.lost()).await else { break };
             let Some(next) = self.settle(settlement, &holding, companions.take()).await else { break };
             // Known before the old one is forgotten: no look finds a step that nobody knows.
             holding = self.holdings.hold(&next);
