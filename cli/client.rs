@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::problem::{Exit, Problem};
 
-pub(crate) use follow::{Event, Follow};
+pub(crate) use follow::{Event, Follow, Reading};
 
 /// What a client needs of a Run.
 #[derive(Debug, Clone, Deserialize)]

@@ -11,12 +11,14 @@ mod follow;
 mod object;
 mod openapi;
 mod page;
+mod resource;
 mod routes;
 mod server;
 mod sse;
 mod state;
 mod streams;
 mod turn;
+mod watch;
 
-pub use config::{ApiConfig, ConfigError};
+pub use config::{ApiConfig, ConfigError, UsualCents};
 pub use server::{Api, StartError};

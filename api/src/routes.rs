@@ -1,9 +1,13 @@
 //! The routes, a file a noun.
 
+mod batches;
+mod clients;
+mod company_profile;
 mod events;
 mod health;
 mod me;
 mod messages;
+mod products;
 mod runs;
 mod sessions;
 
@@ -21,10 +25,14 @@ pub(crate) fn router(state: AppState) -> axum::Router {
     let (router, document) = openapi::collect([
         health::router(),
         me::router(),
+        company_profile::router(),
+        products::router(),
+        clients::router(),
         sessions::router(),
         messages::router(),
         runs::router(),
         events::router(),
+        batches::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)
@@ -34,7 +42,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
 }
 
 /// An object as JSON.
-fn json(status: StatusCode, object: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, object: &impl Serialize) -> Response {
     match serde_json::to_vec(object) {
         Ok(body) => {
             (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
@@ -48,7 +56,7 @@ fn json(status: StatusCode, object: &impl Serialize) -> Response {
 }
 
 /// The answer was given before, to the same request.
-const REPLAYED: (&str, &str) = ("idempotent-replayed", "true");
+pub(crate) const REPLAYED: (&str, &str) = ("idempotent-replayed", "true");
 
 /// Adds a header whose value we made.
 pub(crate) fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {

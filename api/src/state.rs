@@ -13,6 +13,7 @@ use crate::config::ApiConfig;
 use crate::error::Problem;
 use crate::follow::Follow;
 use crate::streams::Streams;
+use crate::watch::Watch;
 
 /// Everything that a handler may reach.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) notifier: Notifier,
     pub(crate) listener: Listener,
     pub(crate) follow: Follow,
+    pub(crate) watch: Watch,
     pub(crate) streams: Streams,
     pub(crate) jwks: Arc<Jwks>,
     pub(crate) verifier: Verifier,

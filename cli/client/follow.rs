@@ -45,6 +45,25 @@ pub(crate) enum Event {
     Ended(Box<Run>),
 }
 
+/// Text on its way to a terminal, the fields of a script or an email set apart.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    field: Option<String>,
+}
+
+impl Reading {
+    /// The next text, under the field's name where another field begins.
+    pub(crate) fn next(&mut self, field: Option<&str>, text: &str) -> String {
+        if self.field.as_deref() == field {
+            return text.to_owned();
+        }
+        let apart = if self.field.is_some() { "\n\n" } else { "" };
+        self.field = field.map(str::to_owned);
+        let name = field.map(|field| format!("[{field}]\n")).unwrap_or_default();
+        format!("{apart}{name}{text}")
+    }
+}
+
 type Events = Pin<Box<dyn Stream<Item = Result<sse_stream::Sse, sse_stream::Error>> + Send>>;
 
 /// A follower.
@@ -158,5 +177,29 @@ impl Follow {
             "run.completed" | "run.failed" | "run.cancelled" => Some(Event::Ended(serde_json::from_value(data.run)?)),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_set_apart_and_a_plain_text_is_itself() {
+        let mut reading = Reading::default();
+        assert_eq!(["Hel", "lo"].map(|text| reading.next(None, text)).concat(), "Hello");
+        let parts = [("subject", "H"), ("subject", "i"), ("body", "Dear Ana")];
+        let said: String = parts.iter().map(|(field, text)| reading.next(Some(field), text)).collect();
+        assert_eq!(said, "[subject]\nHi\n\n[body]\nDear Ana");
+    }
+
+    #[test]
+    fn a_snapshot_says_one_text_or_a_text_a_field() {
+        let said = |data: &str| serde_json::from_str::<Data>(data).unwrap().said();
+        assert_eq!(said(r#"{"text": "Hello", "fields": null}"#), [(None, "Hello".to_owned())]);
+        assert_eq!(
+            said(r#"{"text": null, "fields": {"body": "Dear"}}"#),
+            [(Some("body".to_owned()), "Dear".to_owned())]
+        );
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Global;
-use crate::client::{Api, Event};
+use crate::client::{Api, Event, Reading};
 use crate::commands::token;
 use crate::config;
 use crate::data_dir::DataDir;
@@ -71,6 +71,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
 async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, output: Output) -> anyhow::Result<()> {
     let run = api.say(session, message).await?;
     let mut follow = api.follow(run.id);
+    let mut reading = Reading::default();
     loop {
         let event = tokio::select! {
             event = follow.next() => event?,
@@ -81,8 +82,10 @@ async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, o
             }
         };
         match event {
-            Some(Event::Delta { text, .. }) => output.data_part(&text)?,
-            Some(Event::Snapshot(said)) => said.iter().try_for_each(|(_, text)| output.data_part(text))?,
+            Some(Event::Delta { field, text }) => output.data_part(&reading.next(field.as_deref(), &text))?,
+            Some(Event::Snapshot(said)) => {
+                said.iter().try_for_each(|(field, text)| output.data_part(&reading.next(field.as_deref(), text)))?;
+            }
             Some(Event::Reset(why)) => output.data_part(&format!("\n[{why}: from the beginning]\n"))?,
             Some(Event::Waiting(why)) => output.say(output.paint(Paint::Yellow, &format!("[waits: {why}]"))),
             Some(Event::Started { stage, attempt }) if attempt > 1 => {

@@ -56,6 +56,8 @@ impl Caller {
 pub(crate) trait Grant: Send + Sync + 'static {
     /// One of these is enough; none asked, none needed.
     const ANY_OF: &'static [Permission];
+    /// Each of these is needed, too.
+    const ALL_OF: &'static [Permission] = &[];
 }
 
 /// A valid token is enough.
@@ -74,6 +76,22 @@ impl Grant for ChatUse {
     const ANY_OF: &'static [Permission] = &[Permission::ChatUse];
 }
 
+/// May read products, clients, scripts, emails and the company profile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContentRead;
+
+impl Grant for ContentRead {
+    const ANY_OF: &'static [Permission] = &[Permission::ContentRead];
+}
+
+/// May write them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContentWrite;
+
+impl Grant for ContentWrite {
+    const ANY_OF: &'static [Permission] = &[Permission::ContentWrite];
+}
+
 /// May submit or watch runs of some kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnyRunUse;
@@ -81,6 +99,32 @@ pub(crate) struct AnyRunUse;
 impl Grant for AnyRunUse {
     const ANY_OF: &'static [Permission] =
         &[Permission::ChatUse, Permission::Generate, Permission::BatchManage, Permission::PulseRead];
+}
+
+/// May look at batches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchRead;
+
+impl Grant for BatchRead {
+    const ANY_OF: &'static [Permission] = &[Permission::BatchManage, Permission::PulseRead];
+}
+
+/// May steer batches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchManage;
+
+impl Grant for BatchManage {
+    const ANY_OF: &'static [Permission] = &[];
+    const ALL_OF: &'static [Permission] = &[Permission::BatchManage];
+}
+
+/// May have batches written: that costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchWrite;
+
+impl Grant for BatchWrite {
+    const ANY_OF: &'static [Permission] = &[];
+    const ALL_OF: &'static [Permission] = &[Permission::BatchManage, Permission::Generate];
 }
 
 /// A caller who may do what the route asks.
@@ -97,11 +141,14 @@ impl<G: Grant> FromRequestParts<AppState> for May<G> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = authenticate(parts, state).await?;
         let may = G::ANY_OF.is_empty() || G::ANY_OF.iter().any(|permission| caller.permissions.contains(permission));
-        if may {
+        let has_all = G::ALL_OF.iter().all(|permission| caller.permissions.contains(permission));
+        if may && has_all {
             return Ok(Self { caller, grant: PhantomData });
         }
         let names: Vec<&str> = G::ANY_OF.iter().map(|permission| permission.as_str()).collect();
-        let message = format!("this needs the permission {}", names.join(" or "));
+        let all: Vec<&str> = G::ALL_OF.iter().map(|permission| permission.as_str()).collect();
+        let needed = if has_all { names.join(" or ") } else { all.join(" and ") };
+        let message = format!("this needs the permission {needed}");
         Err(Problem::new(ErrorCode::InsufficientPermissions, message))
     }
 }

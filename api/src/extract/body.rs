@@ -1,5 +1,7 @@
 //! The body of a request: its type, its size, its time, and what is in it.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -7,7 +9,10 @@ use hellosales_core::ErrorCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::ids::Ids;
 use super::{Fields, strict};
 use crate::error::{Fault, Problem};
 use crate::state::AppState;
@@ -17,8 +22,49 @@ pub(crate) trait ReadBody: Sized {
     /// The members that it knows.
     const KNOWN: &'static [&'static str];
 
+    /// The member that is a long list of ids, and how many of them are kept at most: it is read by [`Fields::ids`].
+    const IDS: Option<(&'static str, usize)> = None;
+
     /// Takes what it needs; what it returns counts only if no fault was found.
     fn read(fields: &mut Fields) -> Self;
+}
+
+/// A body that makes something: that of a change, with what a new one must have.
+#[derive(Debug, Clone)]
+pub(crate) struct New<T>(pub T);
+
+/// What can be made by the body of its change.
+pub(crate) trait Made: ReadBody + ToSchema {
+    /// The members that a new one must have.
+    const REQUIRED: &'static [&'static str];
+    /// What the document calls the body.
+    const NAME: &'static str;
+}
+
+impl<T: Made> ReadBody for New<T> {
+    const KNOWN: &'static [&'static str] = T::KNOWN;
+
+    fn read(fields: &mut Fields) -> Self {
+        fields.demand(T::REQUIRED);
+        Self(T::read(fields))
+    }
+}
+
+impl<T: Made> PartialSchema for New<T> {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = T::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required = T::REQUIRED.iter().copied().map(str::to_owned).collect();
+            object.description = None;
+        }
+        schema
+    }
+}
+
+impl<T: Made> ToSchema for New<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed(T::NAME)
+    }
 }
 
 /// A body of JSON.
@@ -35,10 +81,14 @@ impl<T: ReadBody> FromRequest<AppState> for Body<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         check_type(request.headers())?;
-        let value = strict::parse(&read(request, state).await?)?;
+        let (value, ids) = strict::parse_with_ids(&read(request, state).await?, T::IDS)?;
         // Without serde_json's `preserve_order` an object's members are sorted.
-        let sha256 = Sha256::digest(value.to_string()).into();
-        let mut fields = Fields::new(value, T::KNOWN)?;
+        let mut digest = Sha256::new().chain_update(value.to_string());
+        if let Some(Ids::List(ids, _)) = &ids {
+            digest.update(ids.iter().flat_map(|id| id.into_bytes()).collect::<Vec<u8>>());
+        }
+        let sha256 = digest.finalize().into();
+        let mut fields = Fields::new(value, T::KNOWN)?.with_ids(ids);
         let content = T::read(&mut fields);
         fields.finish()?;
         Ok(Self { content, sha256 })

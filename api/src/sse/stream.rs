@@ -15,6 +15,7 @@ use hellosales_core::{DatabaseError, RunId};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::task::TaskTracker;
 
 use super::frame;
 use super::text::TextSoFar;
@@ -27,9 +28,9 @@ use crate::state::AppState;
 use crate::streams::OpenStream;
 
 /// A comment this often.
-const COMMENT: Duration = Duration::from_secs(15);
+pub(super) const COMMENT: Duration = Duration::from_secs(15);
 /// Whether the caller may still see the run is asked this often.
-const AUTHORISE: Duration = Duration::from_secs(60);
+pub(super) const AUTHORISE: Duration = Duration::from_secs(60);
 /// A client that takes nothing for this long is given up.
 const SLOW: Duration = Duration::from_secs(30);
 /// A run without events of its own is looked at this often.
@@ -37,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// This many frames may wait for the client.
 const FRAMES: usize = 64;
 /// No token is good for longer than this in one go.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What is written into one response.
 pub(crate) struct Stream {
@@ -49,7 +50,7 @@ pub(crate) struct Stream {
 }
 
 /// Why writing ended; nothing more is to be done in any case.
-enum Over {
+pub(super) enum Over {
     /// The end event is out, or the client is gone.
     Done,
     /// The database failed: the client comes back with its position.
@@ -62,10 +63,10 @@ impl From<DatabaseError> for Over {
     }
 }
 
-struct Writer(mpsc::Sender<Bytes>);
+pub(crate) struct Writer(pub(super) mpsc::Sender<Bytes>);
 
 impl Writer {
-    async fn write(&self, bytes: Bytes) -> Result<(), Over> {
+    pub(super) async fn write(&self, bytes: Bytes) -> Result<(), Over> {
         match tokio::time::timeout(SLOW, self.0.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Over::Done),
@@ -75,16 +76,23 @@ impl Writer {
 
 /// Answers at once: headers and the first bytes go out before anything is read.
 pub(crate) fn response(stream: Stream, row: RunRow, position: Option<i64>) -> Response {
-    let (sender, receiver) = mpsc::channel::<Bytes>(FRAMES);
-    let _there_is_room = sender.try_send(frame::retry(RandomState::new().hash_one(stream.run)));
-    let work = stream.state.work.clone();
-    // Ends with the client: every wait looks at the channel.
-    drop(work.spawn(async move {
-        let run = stream.run;
-        if let Err(Over::Database(error)) = stream.write(Writer(sender), row, position).await {
+    let (run, work) = (stream.run, stream.state.work.clone());
+    open(&work, |out| async move {
+        if let Err(Over::Database(error)) = stream.write(out, row, position).await {
             tracing::warn!(run_id = %run, %error, "a stream was cut");
         }
-    }));
+    })
+}
+
+/// An answer that a task writes into for as long as the client stays.
+pub(crate) fn open<F: Future<Output = ()> + Send + 'static>(
+    work: &TaskTracker,
+    write: impl FnOnce(Writer) -> F,
+) -> Response {
+    let (sender, receiver) = mpsc::channel::<Bytes>(FRAMES);
+    let _there_is_room = sender.try_send(frame::retry(RandomState::new().hash_one(Instant::now())));
+    // Ends with the client: every wait looks at the channel.
+    drop(work.spawn(write(Writer(sender))));
     let frames = tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok::<_, std::convert::Infallible>);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

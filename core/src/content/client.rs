@@ -1,8 +1,10 @@
 //! Whom an organisation sells to.
 
+mod address;
 mod facts;
 mod list;
 
+pub use address::{is_domain, is_email_address};
 pub use list::{Filter, count, list};
 
 use chrono::{DateTime, Utc};
@@ -107,7 +109,7 @@ impl From<Row> for Kept<Client> {
 
 /// One statement's columns, for one client and for a page of them.
 macro_rules! select {
-    (@ $tail:tt, $($argument:expr),+) => {
+    ([$($tail:tt)+], $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: ClientId", external_id, name, company, title, industry, email,
@@ -115,12 +117,9 @@ macro_rules! select {
                  objection_patterns AS "objection_patterns: Json<Value>", communication_style,
                  decision_criteria AS "decision_criteria: Json<Value>", is_active, version, created_at, updated_at
                FROM clients WHERE org_id = $1 "#
-                + $tail,
+                + $($tail)+,
             $($argument),+
         )
-    };
-    ($($all:tt)+) => {
-        select!(@ $($all)+)
     };
 }
 use select;
@@ -130,7 +129,7 @@ use select;
 /// # Errors
 /// If the database can't be read.
 pub async fn get(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client>>, DatabaseError> {
-    let query = select!("AND id = $2", tx.org().uuid(), id.uuid());
+    let query = select!(["AND id = $2"], tx.org().uuid(), id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?.map(Kept::from))
 }
 
@@ -139,7 +138,7 @@ pub async fn get(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client>
 /// # Errors
 /// If the database can't be read, or the lock isn't to be had in time.
 pub async fn lock(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client>>, DatabaseError> {
-    let query = select!("AND id = $2 FOR NO KEY UPDATE", tx.org().uuid(), id.uuid());
+    let query = select!(["AND id = $2 FOR NO KEY UPDATE"], tx.org().uuid(), id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?.map(Kept::from))
 }
 
@@ -149,7 +148,7 @@ pub async fn lock(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<Kept<Client
 /// If the database can't be read.
 pub async fn of_session(tx: &mut OrgTx<'_>, session: SessionId) -> Result<Option<Client>, DatabaseError> {
     let query = select!(
-        "AND id = (SELECT client_id FROM sessions WHERE id = $2 AND org_id = $1)",
+        ["AND id = (SELECT client_id FROM sessions WHERE id = $2 AND org_id = $1)"],
         tx.org().uuid(),
         session.uuid()
     );

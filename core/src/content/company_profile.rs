@@ -221,11 +221,11 @@ pub async fn upsert(tx: &mut OrgTx<'_>, profile: &CompanyProfile) -> Result<bool
     Ok(done.rows_affected() > 0)
 }
 
-/// Writes what a locked profile is from now on: its next version.
+/// Writes what a locked profile is from now on, under this version.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn save(tx: &mut OrgTx<'_>, profile: &CompanyProfile) -> Result<(), DatabaseError> {
+pub async fn save(tx: &mut OrgTx<'_>, profile: &CompanyProfile, version: i32) -> Result<(), DatabaseError> {
     let org = tx.org().uuid();
     sqlx::query!(
         "UPDATE company_profiles SET industry = $2, company_size = $3, headquarters_city = $4, headquarters_country = $5,
@@ -233,7 +233,7 @@ pub async fn save(tx: &mut OrgTx<'_>, profile: &CompanyProfile) -> Result<(), Da
            market_segments = $11, primary_products = $12, sales_regions = $13, deal_types = $14, sales_methodology = $15,
            sales_stage = $16, typical_buying_cycle = $17, main_competitors = $18, competitive_advantages = $19,
            unique_selling_points = $20, company_description = $21, notes = $22,
-           version = version + 1, updated_at = clock_timestamp()
+           version = $23, updated_at = clock_timestamp()
          WHERE org_id = $1",
         org,
         profile.industry,
@@ -257,6 +257,7 @@ pub async fn save(tx: &mut OrgTx<'_>, profile: &CompanyProfile) -> Result<(), Da
         Json(&profile.unique_selling_points) as _,
         profile.company_description,
         profile.notes,
+        version,
     )
     .execute(tx.connection())
     .await?;

@@ -40,6 +40,12 @@ pub struct Place {
     pub id: Uuid,
 }
 
+/// Later than any row: the year 9999.
+const END_OF_TIME: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(end) => end,
+    None => DateTime::<Utc>::MAX_UTC,
+};
+
 /// Which part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
@@ -51,7 +57,29 @@ pub struct Slice {
     pub limit: i64,
 }
 
+/// The bounds are whole values, never NULL to be replaced in SQL: `coalesce` counts as leaky, and under row-level security a
+/// comparison with it is no condition of an index.
 impl Slice {
+    /// The time that the slice begins after; in an order by time.
+    pub(crate) fn time_bound(&self) -> DateTime<Utc> {
+        let beginning = if self.sort == Sort::Oldest { DateTime::UNIX_EPOCH } else { END_OF_TIME };
+        self.after_time().unwrap_or(beginning)
+    }
+
+    /// The name that the slice begins after; in the order by name.
+    pub(crate) fn name_bound(&self) -> &str {
+        self.after_name().unwrap_or_default()
+    }
+
+    /// The id that the slice begins after.
+    pub(crate) fn id_bound(&self) -> Uuid {
+        let beginning = match self.sort {
+            Sort::Oldest | Sort::Name => Uuid::nil(),
+            Sort::Newest | Sort::NameBackwards => Uuid::max(),
+        };
+        self.after_id().unwrap_or(beginning)
+    }
+
     /// The time that the slice begins after.
     pub(crate) fn after_time(&self) -> Option<DateTime<Utc>> {
         self.after.as_ref().and_then(|place| place.created_at)

@@ -87,19 +87,16 @@ impl From<Row> for Kept<Product> {
 
 /// One statement's columns, for one product and for a page of them.
 macro_rules! select {
-    (@ $tail:tt, $($argument:expr),+) => {
+    ([$($tail:tt)+], $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
             r#"SELECT id AS "id: ProductId", name, description, category, key_features AS "key_features: Json<Value>",
                  pricing_info AS "pricing_info: Json<Value>", target_audience, competitive_advantages,
                  use_cases AS "use_cases: Json<Value>", is_active, version, created_at, updated_at
                FROM products WHERE org_id = $1 "#
-                + $tail,
+                + $($tail)+,
             $($argument),+
         )
-    };
-    ($($all:tt)+) => {
-        select!(@ $($all)+)
     };
 }
 
@@ -108,7 +105,7 @@ macro_rules! select {
 /// # Errors
 /// If the database can't be read.
 pub async fn get(tx: &mut OrgTx<'_>, id: ProductId) -> Result<Option<Kept<Product>>, DatabaseError> {
-    let query = select!("AND id = $2", tx.org().uuid(), id.uuid());
+    let query = select!(["AND id = $2"], tx.org().uuid(), id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?.map(Kept::from))
 }
 
@@ -117,7 +114,7 @@ pub async fn get(tx: &mut OrgTx<'_>, id: ProductId) -> Result<Option<Kept<Produc
 /// # Errors
 /// If the database can't be read, or the lock isn't to be had in time.
 pub async fn lock(tx: &mut OrgTx<'_>, id: ProductId) -> Result<Option<Kept<Product>>, DatabaseError> {
-    let query = select!("AND id = $2 FOR NO KEY UPDATE", tx.org().uuid(), id.uuid());
+    let query = select!(["AND id = $2 FOR NO KEY UPDATE"], tx.org().uuid(), id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?.map(Kept::from))
 }
 
@@ -127,7 +124,7 @@ pub async fn lock(tx: &mut OrgTx<'_>, id: ProductId) -> Result<Option<Kept<Produ
 /// If the database can't be read.
 pub async fn of_session(tx: &mut OrgTx<'_>, session: SessionId) -> Result<Option<Product>, DatabaseError> {
     let query = select!(
-        "AND id = (SELECT product_id FROM sessions WHERE id = $2 AND org_id = $1)",
+        ["AND id = (SELECT product_id FROM sessions WHERE id = $2 AND org_id = $1)"],
         tx.org().uuid(),
         session.uuid()
     );
@@ -141,13 +138,15 @@ pub async fn of_session(tx: &mut OrgTx<'_>, session: SessionId) -> Result<Option
 pub async fn list(tx: &mut OrgTx<'_>, filter: &Filter, slice: &Slice) -> Result<Vec<Kept<Product>>, DatabaseError> {
     macro_rules! page {
         ($tail:tt, $after:expr) => {
-            select!(@ $tail,
+            select!(
+                ["AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(category) = lower($3))
+               AND ($4::boolean IS NULL OR is_active = $4) " + $tail],
                 tx.org().uuid(),
                 filter.search.as_ref().map(Search::as_str),
                 filter.category,
                 filter.is_active,
                 $after,
-                slice.after_id(),
+                slice.id_bound(),
                 slice.limit
             )
             .fetch_all(tx.connection())
@@ -156,31 +155,22 @@ pub async fn list(tx: &mut OrgTx<'_>, filter: &Filter, slice: &Slice) -> Result<
     }
     let rows = match slice.sort {
         Sort::Newest => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(category) = lower($3))
-               AND ($4::boolean IS NULL OR is_active = $4)
-               AND (created_at, id) < (coalesce($5, 'infinity'::timestamptz), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            "AND (created_at, id) < ($5, $6)
              ORDER BY created_at DESC, id DESC LIMIT $7",
-            slice.after_time()
+            slice.time_bound()
         ),
         Sort::Oldest => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(category) = lower($3))
-               AND ($4::boolean IS NULL OR is_active = $4)
-               AND (created_at, id) > (coalesce($5, '-infinity'::timestamptz), coalesce($6, '00000000-0000-0000-0000-000000000000'::uuid))
+            "AND (created_at, id) > ($5, $6)
              ORDER BY created_at, id LIMIT $7",
-            slice.after_time()
+            slice.time_bound()
         ),
         Sort::Name => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(category) = lower($3))
-               AND ($4::boolean IS NULL OR is_active = $4)
-               AND (name, id) > (coalesce($5::text, ''), coalesce($6, '00000000-0000-0000-0000-000000000000'::uuid))
+            "AND (name, id) > ($5, $6)
              ORDER BY name, id LIMIT $7",
-            slice.after_name()
+            slice.name_bound()
         ),
         Sort::NameBackwards => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(category) = lower($3))
-               AND ($4::boolean IS NULL OR is_active = $4)
-               AND (name, id) < (coalesce($5::text, (SELECT max(name) FROM products WHERE org_id = $1)),
-                                 coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            "AND (name, id) < (CASE WHEN $5::text IS NULL THEN (SELECT max(name) FROM products WHERE org_id = $1) ELSE $5 END, $6)
              ORDER BY name DESC, id DESC LIMIT $7",
             slice.after_name()
         ),

@@ -37,7 +37,12 @@ pub struct Filter {
 pub async fn list(tx: &mut OrgTx<'_>, filter: &Filter, slice: &Slice) -> Result<Vec<Kept<Client>>, DatabaseError> {
     macro_rules! page {
         ($tail:tt, $after:expr) => {
-            select!(@ $tail,
+            select!(
+                ["AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(industry) = lower($3))
+               AND ($4::text IS NULL OR lower(company) = lower($4)) AND ($5::boolean IS NULL OR is_active = $5)
+               AND ($6::boolean IS NULL OR (email IS NOT NULL) = $6)
+               AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM client_import_members m
+                                                WHERE m.org_id = $1 AND m.import_id = $7 AND m.client_id = clients.id)) " + $tail],
                 tx.org().uuid(),
                 filter.search.as_ref().map(Search::as_str),
                 filter.industry,
@@ -46,7 +51,7 @@ pub async fn list(tx: &mut OrgTx<'_>, filter: &Filter, slice: &Slice) -> Result<
                 filter.has_email,
                 filter.import_id.map(ImportId::uuid),
                 $after,
-                slice.after_id(),
+                slice.id_bound(),
                 slice.limit
             )
             .fetch_all(tx.connection())
@@ -55,43 +60,22 @@ pub async fn list(tx: &mut OrgTx<'_>, filter: &Filter, slice: &Slice) -> Result<
     }
     let rows = match slice.sort {
         Sort::Newest => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(industry) = lower($3))
-               AND ($4::text IS NULL OR lower(company) = lower($4)) AND ($5::boolean IS NULL OR is_active = $5)
-               AND ($6::boolean IS NULL OR (email IS NOT NULL) = $6)
-               AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM client_import_members m
-                                                WHERE m.org_id = $1 AND m.import_id = $7 AND m.client_id = clients.id))
-               AND (created_at, id) < (coalesce($8, 'infinity'::timestamptz), coalesce($9, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            "AND (created_at, id) < ($8, $9)
              ORDER BY created_at DESC, id DESC LIMIT $10",
-            slice.after_time()
+            slice.time_bound()
         ),
         Sort::Oldest => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(industry) = lower($3))
-               AND ($4::text IS NULL OR lower(company) = lower($4)) AND ($5::boolean IS NULL OR is_active = $5)
-               AND ($6::boolean IS NULL OR (email IS NOT NULL) = $6)
-               AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM client_import_members m
-                                                WHERE m.org_id = $1 AND m.import_id = $7 AND m.client_id = clients.id))
-               AND (created_at, id) > (coalesce($8, '-infinity'::timestamptz), coalesce($9, '00000000-0000-0000-0000-000000000000'::uuid))
+            "AND (created_at, id) > ($8, $9)
              ORDER BY created_at, id LIMIT $10",
-            slice.after_time()
+            slice.time_bound()
         ),
         Sort::Name => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(industry) = lower($3))
-               AND ($4::text IS NULL OR lower(company) = lower($4)) AND ($5::boolean IS NULL OR is_active = $5)
-               AND ($6::boolean IS NULL OR (email IS NOT NULL) = $6)
-               AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM client_import_members m
-                                                WHERE m.org_id = $1 AND m.import_id = $7 AND m.client_id = clients.id))
-               AND (name, id) > (coalesce($8::text, ''), coalesce($9, '00000000-0000-0000-0000-000000000000'::uuid))
+            "AND (name, id) > ($8, $9)
              ORDER BY name, id LIMIT $10",
-            slice.after_name()
+            slice.name_bound()
         ),
         Sort::NameBackwards => page!(
-            "AND ($2::text IS NULL OR words @@ to_tsquery('simple', nullif($2, ''))) AND ($3::text IS NULL OR lower(industry) = lower($3))
-               AND ($4::text IS NULL OR lower(company) = lower($4)) AND ($5::boolean IS NULL OR is_active = $5)
-               AND ($6::boolean IS NULL OR (email IS NOT NULL) = $6)
-               AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM client_import_members m
-                                                WHERE m.org_id = $1 AND m.import_id = $7 AND m.client_id = clients.id))
-               AND (name, id) < (coalesce($8::text, (SELECT max(name) FROM clients WHERE org_id = $1)),
-                                 coalesce($9, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            "AND (name, id) < (CASE WHEN $8::text IS NULL THEN (SELECT max(name) FROM clients WHERE org_id = $1) ELSE $8 END, $9)
              ORDER BY name DESC, id DESC LIMIT $10",
             slice.after_name()
         ),
