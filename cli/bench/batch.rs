@@ -209,8 +209,7 @@ impl Course {
             let _ended = ended.clone().drop_guard();
             Self::watch(stack, plan, slots, list, other).await
         };
-        let (watched, busy) =
-            tokio::join!(watched, chat::take_turns(&list.api, plan.call, BUSY_TURNS, &ended));
+        let (watched, busy) = tokio::join!(watched, chat::take_turns(&list.api, plan.call, BUSY_TURNS, &ended));
         let (batch, other, memory) = watched?;
         Ok(Self { batch, other, memory, busy: busy? })
     }

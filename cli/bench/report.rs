@@ -95,7 +95,8 @@ impl Report {
 impl Round {
     fn lines(&self, items: u32, call_ms: u64) -> Vec<(&'static str, String)> {
         let (accept, cost, chat, other) = (&self.accept, &self.per_email, &self.chat, &self.fairness);
-        let mebibytes = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+        let mebibytes =
+            |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
         vec![
             ("emails", format!("{} of {items}, {call_ms} ms a call", self.emails)),
             ("slots", format!("{} for the batch (a worker of {})", self.slots, self.worker_slots)),
@@ -104,7 +105,10 @@ impl Round {
             ("accept of the list", format!("p50 {} ms, p99 {} ms", accept.accept_p50_ms, accept.accept_p99_ms)),
             (
                 "single-row commit",
-                format!("p50 {} ms, p99 {} ms; an accept is {} of them", accept.commit_p50_ms, accept.commit_p99_ms, accept.accept_p99_commits),
+                format!(
+                    "p50 {} ms, p99 {} ms; an accept is {} of them",
+                    accept.commit_p50_ms, accept.commit_p99_ms, accept.accept_p99_commits
+                ),
             ),
             (
                 "database, an email",
@@ -123,7 +127,10 @@ impl Round {
             ),
             (
                 "chat, added to the first words",
-                format!("p50 {} ms idle, {} ms beside the batch; ratio {}", chat.idle_added_p50_ms, chat.busy_added_p50_ms, chat.ratio),
+                format!(
+                    "p50 {} ms idle, {} ms beside the batch; ratio {}",
+                    chat.idle_added_p50_ms, chat.busy_added_p50_ms, chat.ratio
+                ),
             ),
             (
                 "another organisation's batch",

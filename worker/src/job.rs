@@ -1,5 +1,6 @@
 //! A job: a step with its slot, from its claim to its settlement, and on to what that settlement hands over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hellosales_core::queue::claim::adopt;
@@ -22,8 +23,8 @@ const RETRY: Duration = Duration::from_millis(200);
 pub struct Job {
     /// The step.
     pub step: ClaimedStep,
-    /// Where it runs.
-    pub slot: Slot,
+    /// Where it runs; companions that call nothing outside the database share one.
+    pub slot: Arc<Slot>,
     /// That this worker knows it.
     pub holding: Holding,
     /// The other steps of its run that the same claim brought, if there are any.

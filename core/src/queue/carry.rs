@@ -249,7 +249,13 @@ mod tests {
         "diamond",
         1,
         Lane::Standard,
-        &[enrich("a"), enrich("b").needs(&["a"]), enrich("c").needs(&["a"]), transform("d").needs(&["b", "c"]), work("e").needs(&["d"])],
+        &[
+            enrich("a"),
+            enrich("b").needs(&["a"]),
+            enrich("c").needs(&["a"]),
+            transform("d").needs(&["b", "c"]),
+            work("e").needs(&["d"]),
+        ],
     );
 
     fn chain(pipeline: &Pipeline, stage: &str) -> Vec<&'static str> {

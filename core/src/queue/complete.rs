@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use super::finish::EndedRun;
 use super::carry::{self, Taken};
+use super::finish::EndedRun;
 use super::settle::{Landed, LockedRun, SettleOptions, Work};
 use super::submit::stage_number;
 use super::{ClaimedStep, End};

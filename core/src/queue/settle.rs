@@ -7,6 +7,7 @@
 
 mod fence;
 mod group;
+mod lock;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::{Duration, timeout};
 
 use self::group::{Bundle, Class, Item, Part};
+pub(super) use self::lock::lock_run;
+use self::lock::{lock_runs, lock_session};
 use super::finish::{self, EndedRun};
 use super::journal::{self, StreamEvent, WideEvent};
 use super::{ClaimedStep, End, Settlement, Wakes, cancel, carry, complete, defer, fail};
@@ -176,10 +179,10 @@ async fn transact(
     class: &Class,
     bundles: &[Bundle],
 ) -> Result<(Results, Wakes), DatabaseError> {
-    let mut tx = db.begin().await?;
-    if let Some(org) = class.org() {
-        tx.enter(org).await?;
-    }
+    let mut tx = match class.org() {
+        Some(org) => db.begin_in(org).await?,
+        None => db.begin().await?,
+    };
     if let Class::Session { session, .. } = class {
         lock_session(&mut tx, *session).await?;
     }
@@ -300,83 +303,6 @@ impl Work {
         finish::finish(tx, &self.ended, &mut self.wakes).await?;
         Ok(next)
     }
-}
-
-async fn lock_session(tx: &mut Tx, session: SessionId) -> Result<(), DatabaseError> {
-    sqlx::query!("SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE", session.uuid())
-        .fetch_optional(tx.connection())
-        .await?;
-    Ok(())
-}
-
-/// Locks the runs' rows, in a statement of its own and in the order of their ids: what is decided is decided on
-/// rows that nobody else can change, not on a snapshot older than the lock.
-async fn lock_runs(tx: &mut Tx, bundles: &[Bundle], wait: bool) -> Result<HashMap<RunId, LockedRun>, DatabaseError> {
-    let ids: Vec<_> = bundles.iter().map(|bundle| bundle.run.uuid()).collect();
-    macro_rules! lock {
-        ($how:literal) => {
-            sqlx::query_as!(
-                RunRow,
-                r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
-                     user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
-                   FROM pipeline_runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE "#
-                    + $how,
-                &ids
-            )
-            .fetch_all(tx.connection())
-            .await?
-        };
-    }
-    let rows = if wait { lock!("") } else { lock!("SKIP LOCKED") };
-    rows.into_iter().map(|row| Ok((row.id, row.locked()?))).collect()
-}
-
-struct RunRow {
-    id: RunId,
-    org_id: OrgId,
-    session_id: Option<SessionId>,
-    user_id: Option<UserId>,
-    request_id: Option<String>,
-    turn: Option<i32>,
-    status: String,
-    done: i64,
-    made: i64,
-    generation: i32,
-    stream_major: i32,
-    stream: bool,
-}
-
-impl RunRow {
-    fn locked(self) -> Result<LockedRun, DatabaseError> {
-        Ok(LockedRun {
-            id: self.id,
-            org_id: self.org_id,
-            session_id: self.session_id,
-            user_id: self.user_id,
-            request_id: self.request_id,
-            turn: self.turn,
-            status: RunStatus::parse(&self.status)?,
-            done: self.done.cast_unsigned(),
-            made: self.made.cast_unsigned(),
-            generation: self.generation,
-            major: self.stream_major,
-            stream: self.stream,
-        })
-    }
-}
-
-/// Locks one run's row, waiting: for the single transactions of an api or an operator.
-pub(super) async fn lock_run(tx: &mut Tx, run: RunId) -> Result<Option<LockedRun>, DatabaseError> {
-    let row = sqlx::query_as!(
-        RunRow,
-        r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
-             user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
-           FROM pipeline_runs WHERE id = $1 FOR NO KEY UPDATE"#,
-        run.uuid(),
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    row.map(RunRow::locked).transpose()
 }
 
 impl Item {

@@ -112,7 +112,16 @@ impl Settlement {
             End::Fail(failure) => End::Fail(failure.without_nul()),
             end => end,
         };
-        Self { step, end, effects: None, stream: None, instead: None, carried: Vec::new(), hand_over: LeaseToken::random(), skipped: 0 }
+        Self {
+            step,
+            end,
+            effects: None,
+            stream: None,
+            instead: None,
+            carried: Vec::new(),
+            hand_over: LeaseToken::random(),
+            skipped: 0,
+        }
     }
 
     /// With what it changes in content.

@@ -160,7 +160,8 @@ impl LlmDoor {
     /// What a call can cost at most.
     fn most_cents(&self, model: &str, prompt: &Prompt) -> rust_decimal::Decimal {
         // The schema is part of what a model is told.
-        let schema = prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
+        let schema =
+            prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
         let tokens_in = most_prompt_tokens(&prompt.messages, schema);
         let tokens_out = prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS);
         self.prices.cost_cents(self.llm.provider(), model, Usage { tokens_in, tokens_out })
@@ -294,7 +295,9 @@ async fn over_budget<R>(cx: &StageContext<R>, may_come_back: bool) -> StageError
     if let Some((batch, _)) = cx.run.batch {
         match pause_for_budget(&cx.environment.database, cx.run.org_id, batch).await {
             Ok(_) => tracing::info!(batch_id = %batch, "the batch's budget is spent"),
-            Err(error) => tracing::warn!(batch_id = %batch, %error, "a batch whose budget is spent could not be paused"),
+            Err(error) => {
+                tracing::warn!(batch_id = %batch, %error, "a batch whose budget is spent could not be paused")
+            }
         }
     }
     snoozed("the batch's budget is spent")

@@ -118,7 +118,9 @@ pub fn count_prompt(messages: &[Message]) -> u32 {
 pub fn most_prompt_tokens(messages: &[Message], schema_bytes: usize) -> u32 {
     const FRAME: usize = 16;
     const PREAMBLE: usize = 64;
-    let most = messages.iter().fold(PREAMBLE.saturating_add(schema_bytes), |sum, message| sum.saturating_add(message.content.len() + FRAME));
+    let most = messages
+        .iter()
+        .fold(PREAMBLE.saturating_add(schema_bytes), |sum, message| sum.saturating_add(message.content.len() + FRAME));
     u32::try_from(most).unwrap_or(u32::MAX)
 }
 
