@@ -12,7 +12,7 @@ use super::ends::ok;
 
 /// What each call may cost, and does cost.
 const MOST: Decimal = Decimal::from_parts(7, 0, 0, false, 1);
-const COST: Decimal = Decimal::from_parts(2, 0, 0, false, 1);
+pub(super) const COST: Decimal = Decimal::from_parts(2, 0, 0, false, 1);
 
 async fn submit(bench: &Bench<'_>, batch: BatchId, count: i32) {
     for n in 0..count {
@@ -31,7 +31,7 @@ async fn budget(bench: &Bench<'_>, batch: BatchId, max: &str) {
     bench.sql(&format!("{sql} ('{batch}', '{org}', {max})")).await;
 }
 
-fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> NewCall {
+pub(super) fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> NewCall {
     NewCall {
         id: ProviderCallId::new(),
         org_id: bench.org,
@@ -53,7 +53,7 @@ fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> NewCall {
     }
 }
 
-fn end(cost_cents: Decimal) -> CallEnd {
+pub(super) fn end(cost_cents: Decimal) -> CallEnd {
     CallEnd {
         output: "Hello".to_owned(),
         latency_ms: Some(5),

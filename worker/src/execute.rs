@@ -103,9 +103,9 @@ async fn execute_carried(ring: &Ring, step: ClaimedStep, lost: &CancellationToke
             }
             Some(settlement)
         }
-        Left::Lost | Left::Ended(Executed::Lost) => None,
+        Left::Lost => None,
         Left::Panicked => Some(Settlement::new(step, retry(ErrorCode::StagePanicked, "the stage panicked"))),
-        Left::TimedOut | Left::GivenBack => Some(Settlement::new(step, End::GiveBack)),
+        Left::TimedOut | Left::GivenBack | Left::Ended(Executed::Lost) => Some(Settlement::new(step, End::GiveBack)),
     }
 }
 
