@@ -11,6 +11,7 @@ mod events;
 mod idempotency;
 mod lost_answers;
 mod messages;
+mod quiet_runs;
 mod runs;
 mod sessions;
 mod shutdown;

@@ -79,6 +79,8 @@ const PLANTS: &[(&str, &str)] = &[
     ),
     ("run_cost_is_its_calls", "UPDATE pipeline_runs SET total_cost_cents = 0.000043 WHERE id = u(21)"),
     ("run_cost_is_its_calls", "UPDATE pipeline_runs SET tokens_out = 8 WHERE id = u(21)"),
+    ("budget_is_its_calls", "UPDATE batch_budgets SET spent_cents = 1"),
+    ("budget_is_its_calls", "UPDATE batch_budgets SET reserved_cents = 1"),
     ("run_cost_is_its_calls", "SELECT add_call(21, gen_random_uuid(), 1, 0, 0)"),
     ("stream_has_no_gap", "DELETE FROM run_stream WHERE run_id = u(21) AND seq = 3000002"),
     ("stream_has_no_gap", "DELETE FROM run_stream WHERE run_id = u(23) AND seq = 2000000"),

@@ -1,5 +1,6 @@
 //! The binary, as people start it.
 
+mod bench;
 mod chat;
 mod demo;
 mod dev;

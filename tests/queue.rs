@@ -1,7 +1,10 @@
 //! The queue against core's own functions: no worker, so that each test decides what happens when.
 
 pub(crate) mod bench;
+mod budget;
 mod cancel;
+mod carry;
+mod companions;
 mod concurrent;
 pub(crate) mod ends;
 mod fail;

@@ -14,6 +14,7 @@ use sqlx::{ConnectOptions, Connection};
 pub use tx::{OrgTx, Tx};
 
 use crate::error::DatabaseError;
+use crate::id::OrgId;
 
 /// Whom a process is to the database (`protocol.md` 10): each has its own rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,22 @@ impl Database {
     /// If no connection can be had.
     pub async fn begin(&self) -> Result<Tx, DatabaseError> {
         Tx::begin(self.durable.clone()).await
+    }
+
+    /// A durable transaction inside an organisation: entering that is free.
+    ///
+    /// # Errors
+    /// If no connection can be had.
+    pub async fn begin_in(&self, org: OrgId) -> Result<Tx, DatabaseError> {
+        Tx::begin_in(self.durable.clone(), org).await
+    }
+
+    /// The same, whose commit does not wait for the disk.
+    ///
+    /// # Errors
+    /// If no connection can be had.
+    pub async fn begin_fast_in(&self, org: OrgId) -> Result<Tx, DatabaseError> {
+        Tx::begin_in(self.fast.clone(), org).await
     }
 
     /// A transaction whose commit does not wait for the disk: for reads, and for what a crash may forget.

@@ -129,6 +129,8 @@ checks! {
         "Each generation that has ended has exactly one pipeline.wide event, with its status."
     false rows "run_cost_is_its_calls" "src/invariant/run_cost_is_its_calls.sql"
         "A run's cost and tokens are the sums of its closed provider calls."
+    false rows "budget_is_its_calls" "src/invariant/budget_is_its_calls.sql"
+        "A batch's budget has spent what its closed calls cost, and reserved what its open ones may."
     false rows "stream_has_no_gap" "src/invariant/stream_has_no_gap.sql"
         "The events of one major of a stream are numbered from 0 without a gap."
     false rows "stream_majors_are_the_runs" "src/invariant/stream_majors_are_the_runs.sql"

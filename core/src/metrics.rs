@@ -63,6 +63,9 @@ pub static CLAIMED: Counter = Counter::new("hellosales_steps_claimed_total", "St
 /// Steps handed over by the settlement of the one before.
 pub static HANDED_OVER: Counter =
     Counter::new("hellosales_steps_handed_over_total", "Steps handed over by a settlement");
+/// Stages that a worker went on with before it settled the one before.
+pub static CARRIED: Counter =
+    Counter::new("hellosales_stages_carried_total", "Stages settled together with the one before");
 /// Steps that run here.
 pub static RUNNING: Gauge = Gauge::new("hellosales_steps_running", "Steps under this worker's lease");
 /// Groups of settlements sent to the database.
@@ -107,9 +110,10 @@ pub static SETTLED_CANCEL: Counter = Counter::labelled(SETTLED, SETTLED_HELP, "e
 /// Given back.
 pub static SETTLED_GIVE_BACK: Counter = Counter::labelled(SETTLED, SETTLED_HELP, "end", "give_back");
 
-static COUNTERS: [&Counter; 19] = [
+static COUNTERS: [&Counter; 20] = [
     &CLAIMED,
     &HANDED_OVER,
+    &CARRIED,
     &GROUPS,
     &FENCED,
     &UNANSWERED,

@@ -100,6 +100,13 @@ impl StageShape {
         self
     }
 
+    /// It calls nothing outside the database: only transforms do. It is fast, and a worker may go on with it before it
+    /// settles what comes before.
+    #[must_use]
+    pub const fn is_inline(&self) -> bool {
+        !self.streams && !matches!(self.kind, StageKind::Transform)
+    }
+
     /// It writes to the run's stream while it works, and nothing runs beside it.
     #[must_use]
     pub const fn streams(mut self) -> Self {

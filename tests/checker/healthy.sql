@@ -1,11 +1,12 @@
 -- One session in mid-conversation (a turn done, one stopped, one streaming, one waiting), a summary on its way,
 -- a dead run, one that was dead and is done, and an email and a script that somebody saw being written.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
-  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, sales_emails, sales_scripts CASCADE;
+  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, batch_budgets, sales_emails, sales_scripts CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
 INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
   (u(41), 'there', 2, '0', 8, now() - interval '1 minute');
+INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents) VALUES (u(60), u(1), 10);
 INSERT INTO sessions (id, org_id, user_id, turns, active_run_id, waiting, interaction_count) VALUES (u(10), u(1), u(3), 4, u(23), 1, 6);
 
 SELECT add_run(21, 'chat', 'completed', 63, 63, 4, ago(10), ago(9)), add_pipeline_event(21, 'completed'),

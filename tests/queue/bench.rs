@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hellosales_core::pipeline::{CHAT, Pipeline, PipelineInput, SUMMARY, enrich, transform, work};
+use hellosales_core::pipeline::{CHAT, Pipeline, PipelineInput, SUMMARY, enrich, guard, transform, work};
 use hellosales_core::queue::claim::{self, ClaimRequest};
 use hellosales_core::queue::settle::{self, Report, SettleOptions, Settled};
 use hellosales_core::queue::submit::{self, NewRun};
@@ -23,6 +23,14 @@ pub(crate) static DIAMOND: Pipeline = Pipeline::new(
     1,
     Lane::Standard,
     &[enrich("a"), transform("b").needs(&["a"]), transform("c").needs(&["a"]), work("d").needs(&["b", "c"])],
+);
+
+/// A model's answer, and what follows it.
+pub(crate) static LINE: Pipeline = Pipeline::new(
+    "line",
+    1,
+    Lane::Standard,
+    &[transform("write"), guard("judge").needs(&["write"]), work("keep").needs(&["judge"])],
 );
 
 /// A diamond's input.
@@ -84,12 +92,14 @@ impl Bench<'_> {
 
     /// All rules that hold at any instant hold.
     pub(crate) async fn check(&self) {
-        check::assert_clean(&check::report(self.db, hellosales_core::invariant::Scope::Live, &[&DIAMOND]).await);
+        check::assert_clean(&check::report(self.db, hellosales_core::invariant::Scope::Live, &[&DIAMOND, &LINE]).await);
     }
 
     /// All rules hold, and nothing is left to do.
     pub(crate) async fn check_quiet(&self) {
-        check::assert_clean(&check::report(self.db, hellosales_core::invariant::Scope::Quiet, &[&DIAMOND]).await);
+        check::assert_clean(
+            &check::report(self.db, hellosales_core::invariant::Scope::Quiet, &[&DIAMOND, &LINE]).await,
+        );
     }
 
     /// Statements of the owner.
@@ -121,7 +131,7 @@ impl Bench<'_> {
     /// A worker that reaches the database by another way.
     pub(crate) async fn hand_through(&self, url: &str) -> Hand {
         let db = crate::harness::database::pools(url, Role::Worker);
-        let shapes = Shapes::new(&[&DIAMOND, &CHAT, &SUMMARY]);
+        let shapes = Shapes::new(&[&DIAMOND, &LINE, &CHAT, &SUMMARY]);
         let hand = Hand { worker: WorkerId::new(), db, shapes, hand_over: false };
         let mut connection = self.db.pools(Role::Worker).connection().await.expect("a connection");
         let beat = lease::Beat {
@@ -152,10 +162,15 @@ impl Bench<'_> {
     /// Submits a diamond.
     pub(crate) async fn submit(&self) -> RunId {
         let run = NewRun { stream: true, ..NewRun::new(RunId::new(), &Cut {}, 1, 30_000).expect("an input") };
-        let mut tx = self.api.begin().await.expect("a transaction");
-        submit::submit(&mut tx.enter(self.org).await.expect("entered"), &run).await.expect("submitted");
-        tx.commit().await.expect("committed");
+        self.submit_run(&run).await;
         run.id
+    }
+
+    /// Submits something else.
+    pub(crate) async fn submit_run(&self, run: &NewRun) {
+        let mut tx = self.api.begin().await.expect("a transaction");
+        submit::submit(&mut tx.enter(self.org).await.expect("entered"), run).await.expect("submitted");
+        tx.commit().await.expect("committed");
     }
 
     /// A session.

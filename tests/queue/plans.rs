@@ -5,10 +5,12 @@
 
 use std::time::{Duration, Instant};
 
-use hellosales_core::queue::{End, Settlement, promote, reap};
-use hellosales_core::{Database, DatabaseConfig, Role};
+use hellosales_core::provider_call::{self, Closed, NewCall, Opened};
+use hellosales_core::queue::{ClaimedStep, End, Settlement, promote, reap};
+use hellosales_core::{BatchId, Database, DatabaseConfig, Role};
 
 use super::bench::{Bench, Hand};
+use super::budget::{COST, call, end};
 use super::ends::{ok, retry};
 
 const RUNS: i64 = 20_000;
@@ -27,13 +29,28 @@ async fn fill(bench: &Bench<'_>) {
              SELECT id, 0, 'diamond@1/a', org_id, lane, fair_rank, CASE WHEN fair_rank % 2 = 0 THEN 'ready' ELSE 'delayed' END,
                CASE WHEN fair_rank % 2 = 1 THEN now() - interval '1 second' END, CASE WHEN fair_rank % 2 = 1 THEN 'backoff' END,
                now() + interval '1 hour', 1000, 3
-             FROM pipeline_runs WHERE id NOT IN (SELECT run_id FROM pipeline_steps)",
+             FROM pipeline_runs WHERE id NOT IN (SELECT run_id FROM pipeline_steps);
+             ALTER TABLE provider_calls_default SET (autovacuum_enabled = off);
+             INSERT INTO provider_calls (id, org_id, service, operation, provider, pipeline_run_id, stage, attempt, lease_token, cost_cents,
+               tokens_in, tokens_out, completed_at)
+             SELECT gen_random_uuid(), org_id, 'diamond', 'llm', 'simulator', id, 0, 1, id, 0, 0, 0, now() FROM pipeline_runs",
             org = bench.org
         ))
         .await;
 }
 
-/// Rows of the queue's two tables that were read so far, by scanning them and by looking them up. A backend tells
+/// Opens a call for each step, and closes them, in groups.
+async fn call_all(bench: &Bench<'_>, hand: &Hand, steps: &[ClaimedStep]) {
+    let calls: Vec<NewCall> = steps.iter().map(|step| call(bench, step, BatchId::new())).collect();
+    let opened = provider_call::open_group(&hand.db, &calls.iter().collect::<Vec<_>>()).await.expect("an answer");
+    assert!(opened.iter().all(|opened| *opened == Opened::Open));
+    let cost = end(COST);
+    let closing: Vec<_> = calls.iter().map(|call| (call.id, &cost)).collect();
+    let closed = provider_call::close_group(&hand.db, &closing).await.expect("an answer");
+    assert!(closed.iter().all(|closed| *closed == Closed::Now));
+}
+
+/// Rows of the queue's two tables, and of the ledger, that were read so far, by scanning them and by looking them up. A backend tells
 /// once a second, unless it is asked; each pool has one connection here.
 async fn rows_read(bench: &Bench<'_>, hand: &Hand) -> i64 {
     for pool in [hand.db.fast(), hand.db.durable()] {
@@ -43,7 +60,7 @@ async fn rows_read(bench: &Bench<'_>, hand: &Hand) -> i64 {
     bench
         .value(
             "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables
-             WHERE relname IN ('pipeline_runs', 'pipeline_steps')",
+             WHERE relname IN ('pipeline_runs', 'pipeline_steps', 'provider_calls_default')",
         )
         .await
 }
@@ -57,10 +74,12 @@ async fn plans_made_on_empty_tables_read_few_rows_of_full_ones() {
         hand.db = Database::new(&config, Role::Worker).expect("a database URL");
         // A process's first seconds: everything is prepared, on one connection of each pool, and finds next to nothing.
         bench.submit().await;
-        for end in [retry(), ok()] {
+        for how in [retry(), ok()] {
             bench.sql("UPDATE pipeline_steps SET available_at = now() WHERE status = 'delayed'").await;
             promote::promote(&hand.db).await.expect("a promotion");
-            hand.land(hand.take("a").await, end).await;
+            let a = hand.take("a").await;
+            call_all(bench, &hand, std::slice::from_ref(&a)).await;
+            hand.land(a, how).await;
         }
         hand.settle(hand.claim(2).await.into_iter().map(|step| Settlement::new(step, End::GiveBack)).collect()).await;
         reap::reap(&hand.db, hand.worker).await.expect("a reap");
@@ -77,6 +96,8 @@ async fn plans_made_on_empty_tables_read_few_rows_of_full_ones() {
         let claimed = hand.claim(100).await;
         assert_eq!(claimed.len(), 100);
         step("claim", 1_000).await;
+        call_all(bench, &hand, &claimed).await;
+        step("ledger", 2_000).await;
         let (settle, keep): (Vec<_>, Vec<_>) = claimed.into_iter().enumerate().partition(|(n, _)| n % 2 == 0);
         hand.settle(settle.into_iter().map(|(_, step)| Settlement::new(step, ok())).collect()).await;
         step("settle", 1_000).await;
@@ -89,7 +110,7 @@ async fn plans_made_on_empty_tables_read_few_rows_of_full_ones() {
             assert!(read <= bound, "{name} read {read} rows of {RUNS} runs: {spent:?}");
         }
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-        bench.sql("DELETE FROM pipeline_steps; DELETE FROM pipeline_runs; DELETE FROM run_stream; DELETE FROM pipeline_events").await;
+        bench.sql("DELETE FROM pipeline_steps; DELETE FROM pipeline_runs; DELETE FROM run_stream; DELETE FROM pipeline_events; DELETE FROM provider_calls").await;
     })
     .await;
 }

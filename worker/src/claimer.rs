@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use hellosales_core::notify::Listener;
 use hellosales_core::queue::claim::{ClaimRequest, Claimed, adopt, claim};
+use hellosales_core::queue::companions::claim_companions;
 use hellosales_core::queue::{ClaimedStep, Shapes, rank};
 use hellosales_core::run::Lane;
-use hellosales_core::{Database, LeaseToken, RunId, WorkerId, metrics};
+use hellosales_core::{Database, DatabaseError, LeaseToken, RunId, WorkerId, metrics};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
 use crate::leases::{Contact, Holdings};
 use crate::settler::Companions;
-use crate::slots::{Ask, Slots};
+use crate::slots::{Ask, Slot, Slots};
 
 /// Between two looks when idle.
 const POLL: Duration = Duration::from_secs(1);
@@ -56,6 +58,8 @@ enum Rest {
     Empty,
     /// There may be more than was asked for: so does a slot that becomes free.
     Full,
+    /// Likewise, and slots are free still, since companions share theirs.
+    Shared,
     /// The lease is not held.
     Apart,
 }
@@ -91,15 +95,31 @@ impl Claimer {
         let token = LeaseToken::random();
         let unanswered = self.holdings.expect(token);
         let claimed = self.claim(ask, token).await;
+        let claimed = self.with_companions(token, claimed).await;
         self.clock.note(claimed.highest);
         let rest = if is_full(ask, &claimed) { Rest::Full } else { Rest::Empty };
         let companions = companions(&claimed.steps);
+        let mut shared: HashMap<RunId, Arc<Slot>> = HashMap::new();
+        let mut rest = rest;
         for step in claimed.steps {
             metrics::CLAIMED.add(1);
             let companions = companions.get(&step.run().id).cloned();
             let holding = self.holdings.hold(&step);
             // A claim brings no more than was reserved; what it did bring nevertheless is found, and given back.
-            let Some(slot) = reserved.take(&self.slots, &step) else { break };
+            let shares = step.shape().is_inline() && !step.is_suspect();
+            let slot = match shared.get(&step.run().id).filter(|_| shares) {
+                Some(slot) => {
+                    rest = if rest == Rest::Full { Rest::Shared } else { rest };
+                    Arc::clone(slot)
+                }
+                None => {
+                    let Some(slot) = reserved.take(&self.slots, &step).map(Arc::new) else { break };
+                    if shares {
+                        shared.insert(step.run().id, Arc::clone(&slot));
+                    }
+                    slot
+                }
+            };
             if self.jobs.send(Job { step, slot, holding, companions }).await.is_err() {
                 break;
             }
@@ -118,7 +138,27 @@ impl Claimer {
             max: ask.max,
             suspects: ask.suspects,
         };
-        let mut answer = timeout(PATIENCE, claim(&self.database, &request, &self.shapes)).await;
+        let answer = timeout(PATIENCE, claim(&self.database, &request, &self.shapes)).await;
+        self.found(token, answer).await
+    }
+
+    /// Claims the companions of what was claimed: they need no slot of their own.
+    async fn with_companions(&self, token: LeaseToken, claimed: Claimed) -> Claimed {
+        let runs = incomplete(&claimed.steps);
+        if runs.is_empty() {
+            return claimed;
+        }
+        let kinds = self.shapes.inline_first_kinds();
+        let asked = claim_companions(&self.database, self.worker, token, &runs, &kinds);
+        if let Ok(Ok(0)) = timeout(PATIENCE, asked).await {
+            return claimed;
+        }
+        let answer = timeout(PATIENCE, adopt(&self.database, self.worker, token, &self.shapes)).await;
+        self.found(token, answer).await
+    }
+
+    /// What runs under the token, however often that must be asked.
+    async fn found(&self, token: LeaseToken, mut answer: Result<Result<Claimed, DatabaseError>, Elapsed>) -> Claimed {
         let [mut wait, longest] = LOOK_AGAIN;
         loop {
             match answer {
@@ -133,6 +173,9 @@ impl Claimer {
     }
 
     async fn rest(&mut self, rest: Rest) {
+        if rest == Rest::Shared {
+            return;
+        }
         let poll = match rest {
             Rest::Apart => APART_POLL,
             _ if self.listener.is_listening() => POLL,
@@ -150,6 +193,17 @@ impl Claimer {
             }
         }
     }
+}
+
+/// The runs of which a claim brought first stages, and not all.
+fn incomplete(steps: &[ClaimedStep]) -> Vec<RunId> {
+    let mut stages: HashMap<RunId, (u64, u64)> = HashMap::new();
+    let first = |step: &&ClaimedStep| step.shape().is_inline() && !step.is_suspect() && step.shape().needs.is_empty();
+    for step in steps.iter().filter(first) {
+        let (got, _) = stages.entry(step.run().id).or_insert((0, step.pipeline().first()));
+        *got |= 1 << step.stage();
+    }
+    stages.into_iter().filter(|(_, (got, all))| got != all).map(|(run, _)| run).collect()
 }
 
 /// The runs of which the claim brought several steps.

@@ -21,6 +21,8 @@ use crate::stream::{OpenStream, Streams};
 
 /// A stage that is to stop has this long to close what it opened, its provider call's row above all.
 const COURTESY: Duration = Duration::from_millis(250);
+/// What is carried is fast, or runs as a step of its own: what comes before waits for it.
+const CARRY_PATIENCE: Duration = Duration::from_secs(2);
 /// What a stage has streamed has this long to reach its rows; the settlement tells the rest.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -63,6 +65,48 @@ pub async fn execute(ring: &Ring, step: ClaimedStep, lost: &CancellationToken) -
         request_id = step.run().request_id.as_deref().unwrap_or_default(),
     );
     within(ring, step, lost).instrument(span).await
+}
+
+/// Goes on with the stages that follow, as long as they succeed at once and call nothing outside the database: one
+/// settlement for all. `None`: the step is lost.
+pub async fn go_on(ring: &Ring, mut settlement: Settlement, lost: &CancellationToken) -> Option<Settlement> {
+    while let Some(step) = settlement.goes_on_with() {
+        if ring.give_back.is_cancelled() {
+            break;
+        }
+        let started = Instant::now();
+        let span = tracing::info_span!("carried", run_id = %step.run().id, stage = step.shape().name);
+        let ended = match timeout(CARRY_PATIENCE, execute_carried(ring, step, lost).instrument(span)).await {
+            Ok(ended) => ended?,
+            Err(_) => break,
+        };
+        if !settlement.carry(ended, started.elapsed()) {
+            break;
+        }
+        metrics::CARRIED.add(1);
+    }
+    Some(settlement)
+}
+
+/// Whatever goes wrong here goes wrong again, and is told, when the stage runs as a step of its own.
+async fn execute_carried(ring: &Ring, step: ClaimedStep, lost: &CancellationToken) -> Option<Settlement> {
+    let left = guarded(ring, &step, lost, &mut None).await;
+    match left {
+        Left::Ended(Executed::Ended { end, effects, instead }) => {
+            let end = judged(ring, &step, end);
+            let mut settlement = Settlement::new(step, end);
+            if let Some(effects) = effects {
+                settlement = settlement.with_effects(effects);
+            }
+            if let Some(text) = instead {
+                settlement = settlement.with_instead(text);
+            }
+            Some(settlement)
+        }
+        Left::Lost => None,
+        Left::Panicked => Some(Settlement::new(step, retry(ErrorCode::StagePanicked, "the stage panicked"))),
+        Left::TimedOut | Left::GivenBack | Left::Ended(Executed::Lost) => Some(Settlement::new(step, End::GiveBack)),
+    }
 }
 
 async fn within(ring: &Ring, step: ClaimedStep, lost: &CancellationToken) -> Option<Settlement> {

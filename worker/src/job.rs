@@ -1,5 +1,6 @@
 //! A job: a step with its slot, from its claim to its settlement, and on to what that settlement hands over.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hellosales_core::queue::claim::adopt;
@@ -7,7 +8,7 @@ use hellosales_core::queue::{ClaimedStep, End, Settlement, Shapes};
 use hellosales_core::{Database, LeaseToken, metrics};
 use tokio::time::{sleep, timeout};
 
-use crate::execute::{Ring, execute};
+use crate::execute::{Ring, execute, go_on};
 use crate::leases::{Holding, Holdings};
 use crate::settler::{Answer, Companions, Settler};
 use crate::slots::Slot;
@@ -22,8 +23,8 @@ const RETRY: Duration = Duration::from_millis(200);
 pub struct Job {
     /// The step.
     pub step: ClaimedStep,
-    /// Where it runs.
-    pub slot: Slot,
+    /// Where it runs; companions that call nothing outside the database share one.
+    pub slot: Arc<Slot>,
     /// That this worker knows it.
     pub holding: Holding,
     /// The other steps of its run that the same claim brought, if there are any.
@@ -46,6 +47,7 @@ impl Runner {
         let Job { mut step, slot, mut holding, mut companions } = job;
         loop {
             let Some(settlement) = execute(&self.ring, step, holding.lost()).await else { break };
+            let Some(settlement) = go_on(&self.ring, settlement, holding.lost()).await else { break };
             let Some(next) = self.settle(settlement, &holding, companions.take()).await else { break };
             // Known before the old one is forgotten: no look finds a step that nobody knows.
             holding = self.holdings.hold(&next);

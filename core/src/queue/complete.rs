@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
+use super::carry::{self, Taken};
 use super::finish::EndedRun;
 use super::settle::{Landed, LockedRun, SettleOptions, Work};
 use super::submit::stage_number;
@@ -68,21 +69,30 @@ pub(super) fn mark_done(run: &mut LockedRun, ends: &[Landed<'_>]) {
 }
 
 /// Marks what is done, makes what follows (held, if the run is failed or fails now), and ends the run when all is done.
-pub(super) fn checkpoint(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>], failed: bool) {
+pub(super) fn checkpoint(
+    work: &mut Work,
+    run: &mut LockedRun,
+    (ends, taken): (&[Landed<'_>], &[Taken<'_>]),
+    failed: bool,
+) {
     mark_done(run, ends);
     let Some(first) = ends.first() else { return };
     let pipeline = first.settlement.step.pipeline;
     if run.done == pipeline.all() && !failed {
-        let last = ends.iter().find(|end| end.settlement.step.stage + 1 == pipeline.stages.len());
-        let result = last.and_then(|end| match &end.settlement.end {
+        let settled = ends.iter().map(|end| (&end.settlement.step, &end.settlement.end));
+        let carried = taken.iter().map(|(carried, ..)| (&carried.step, &carried.end));
+        let last = settled.chain(carried).find(|(step, _)| step.stage + 1 == pipeline.stages.len());
+        let result = last.and_then(|(_, end)| match end {
             End::Ok(output) => Some(output.clone()),
             _ => None,
         });
-        let token = last.map(|end| end.settlement.step.token);
+        let token = last.map(|(step, _)| step.token);
         let started_at = first.settlement.step.claimed_at;
-        work.ended.push(EndedRun::folded(run, RunStatus::Completed, None, token, started_at).with_result(result));
+        let ended = EndedRun::folded(run, RunStatus::Completed, None, token, started_at);
+        work.ended.push(ended.with_result(result).with_carried(carry::folded(taken)));
         return;
     }
+    work.carried.extend(carry::rows(run, taken, work.options.stage_timeout_ms));
     follow(work, run, ends, failed);
     work.progress.push(Progress {
         run: run.id,

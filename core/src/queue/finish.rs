@@ -33,6 +33,7 @@ pub(super) struct EndedRun {
     major: i32,
     stream: bool,
     started_at: Option<DateTime<Utc>>,
+    carried: Option<Value>,
 }
 
 impl EndedRun {
@@ -63,6 +64,7 @@ impl EndedRun {
             major: run.major,
             stream: run.stream,
             started_at: started_at.into(),
+            carried: None,
         }
     }
 
@@ -79,6 +81,12 @@ impl EndedRun {
 
     pub(super) fn with_result(mut self, result: Option<Value>) -> Self {
         self.result = result;
+        self
+    }
+
+    /// With what is kept of the stages that never had a step.
+    pub(super) fn with_carried(mut self, stages: Value) -> Self {
+        self.carried = Some(stages);
         self
     }
 
@@ -135,6 +143,7 @@ async fn write_runs(tx: &mut Tx, ended: &[EndedRun]) -> Result<Vec<WideEvent>, D
     let made: Vec<i64> = ended.iter().map(|e| e.made.cast_signed()).collect();
     let majors: Vec<i32> = ended.iter().map(|e| e.major).collect();
     let started: Vec<Option<DateTime<Utc>>> = ended.iter().map(|e| e.started_at).collect();
+    let carried: Vec<Option<Value>> = ended.iter().map(|e| e.carried.clone()).collect();
     let rows = sqlx::query_file!(
         "src/queue/finish.sql",
         &runs,
@@ -148,6 +157,7 @@ async fn write_runs(tx: &mut Tx, ended: &[EndedRun]) -> Result<Vec<WideEvent>, D
         &made,
         &majors,
         &started as &[Option<DateTime<Utc>>],
+        &carried as &[Option<Value>],
     )
     .fetch_all(tx.connection())
     .await?;

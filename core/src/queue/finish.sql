@@ -1,6 +1,7 @@
 WITH v AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::jsonb[], $6::jsonb[], $7::smallint[], $8::bigint[], $9::bigint[], $10::int[],
-    $11::timestamptz[]) AS v(run_id, status, reason, token, result, failure, cancelled_stage, done, made, major, started_at)
+    $11::timestamptz[], $12::jsonb[]) AS v(run_id, status, reason, token, result, failure, cancelled_stage, done, made, major, started_at,
+    carried)
 ), gone AS (
   DELETE FROM pipeline_steps t WHERE t.run_id = ANY (ARRAY(SELECT v.run_id FROM v WHERE v.status <> 'failed'))
   RETURNING t.run_id, t.stage, t.kind, t.status, t.claimed_at, t.ended_at, t.failures, t.crashes, t.error
@@ -24,7 +25,7 @@ SET status = v.status, success = (v.status = 'completed'), status_reason = v.rea
     done = v.done, made = v.made, stream_major = v.major,
     started_at = coalesce(r.started_at, v.started_at), completed_at = clock_timestamp(),
     total_latency_ms = least(2147483647, (extract(epoch FROM clock_timestamp() - r.created_at) * 1000)::bigint)::int,
-    stages = r.stages || coalesce(f.stages, '{}')
+    stages = r.stages || coalesce(f.stages, '{}') || coalesce(v.carried, '{}')
 FROM v LEFT JOIN folded f ON f.run_id = v.run_id
 WHERE r.id = ANY ($1) AND r.id = v.run_id
 RETURNING r.id, r.org_id, r.request_id, r.session_id, r.user_id, r.batch_id, r.batch_n, r.status, r.total_cost_cents, r.target_id,

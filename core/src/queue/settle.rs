@@ -20,7 +20,7 @@ pub(super) use self::lock::{LockedRun, lock_free_runs, lock_run};
 use self::lock::{lock_runs, lock_session};
 use super::finish::{self, EndedRun};
 use super::journal::{self, StreamEvent, WideEvent};
-use super::{ClaimedStep, End, Settlement, Wakes, cancel, complete, defer, fail};
+use super::{ClaimedStep, End, Settlement, Wakes, cancel, carry, complete, defer, fail};
 use crate::database::{Database, OrgTx, Tx};
 use crate::error::{DatabaseError, ErrorCode, Failure};
 use crate::id::{LeaseToken, WorkerId};
@@ -77,6 +77,7 @@ pub(super) struct Work {
     pub(super) options: SettleOptions,
     pub(super) stream: Vec<StreamEvent>,
     pub(super) wide: Vec<WideEvent>,
+    pub(super) carried: Vec<carry::CarriedRow>,
     pub(super) successors: Vec<complete::Successor>,
     pub(super) progress: Vec<complete::Progress>,
     pub(super) ended: Vec<EndedRun>,
@@ -161,10 +162,10 @@ async fn transact(
     class: &Class,
     bundles: &[Bundle],
 ) -> Result<(Results, Wakes), DatabaseError> {
-    let mut tx = db.begin().await?;
-    if let Some(org) = class.org() {
-        tx.enter(org).await?;
-    }
+    let mut tx = match class.org() {
+        Some(org) => db.begin_in(org).await?,
+        None => db.begin().await?,
+    };
     if let Class::Session { session, .. } = class {
         lock_session(&mut tx, *session).await?;
     }
@@ -177,12 +178,18 @@ async fn transact(
     let mut landed = fence::landed(bundles, &rows);
     for bundle in bundles {
         let (Some(run), Some(ends)) = (runs.get_mut(&bundle.run), landed.remove(&bundle.run)) else { continue };
+        let taken = carry::taken(run, &ends);
         if let Some(org) = class.org() {
             let mut org = tx.entered(org);
             apply_effects(&mut org, run, &ends).await?;
+            for (carried, ..) in &taken {
+                if let Some(effects) = &carried.effects {
+                    effects.apply(&mut org).await?;
+                }
+            }
             org.into_submitted().into_iter().for_each(|lane| work.wakes.lane(lane));
         }
-        settle_run(&mut tx, &mut work, run, &ends).await?;
+        settle_run(&mut tx, &mut work, run, (&ends, &taken)).await?;
         results.extend(ends.iter().map(|end| (end.index, Found::Landed(None))));
     }
     let next = work.write(&mut tx).await?;
@@ -197,7 +204,7 @@ async fn settle_run(
     tx: &mut Tx,
     work: &mut Work,
     run: &mut LockedRun,
-    ends: &[Landed<'_>],
+    (ends, taken): (&[Landed<'_>], &[carry::Taken<'_>]),
 ) -> Result<(), DatabaseError> {
     for end in ends {
         work.wide.push(journal::stage_wide(
@@ -208,21 +215,22 @@ async fn settle_run(
         ));
     }
     if run.status == RunStatus::Failed {
-        complete::checkpoint(work, run, ends, true);
+        complete::checkpoint(work, run, (ends, &[]), true);
         return fail::append(tx, run, ends).await;
     }
     complete::restore_stream(tx, work, run, ends).await?;
     complete::take_back(work, run, ends);
     complete::withdraw(work, run, ends);
     defer::journal(work, run, ends);
+    carry::journal(work, run, taken);
     if let Some(end) = ends.iter().find(|end| matches!(end.settlement.end, End::Cancel { .. })) {
         complete::mark_done(run, ends);
         cancel::by_stage(work, run, end);
     } else if ends.iter().any(|end| matches!(end.settlement.end, End::Fail(_))) {
-        complete::checkpoint(work, run, ends, true);
+        complete::checkpoint(work, run, (ends, &[]), true);
         fail::fail(tx, work, run, ends).await?;
     } else {
-        complete::checkpoint(work, run, ends, false);
+        complete::checkpoint(work, run, (ends, taken), false);
     }
     Ok(())
 }
@@ -248,6 +256,7 @@ impl Work {
             options,
             stream: Vec::new(),
             wide: Vec::new(),
+            carried: Vec::new(),
             successors: Vec::new(),
             progress: Vec::new(),
             ended: Vec::new(),
@@ -270,6 +279,7 @@ impl Work {
     /// Writes all that the ends of the runs asked for, set by set.
     async fn write(&mut self, tx: &mut Tx) -> Result<Vec<(usize, ClaimedStep)>, DatabaseError> {
         complete::write_progress(tx.connection(), &self.progress).await?;
+        carry::write(tx.connection(), &self.carried).await?;
         let next = complete::write_successors(tx.connection(), &self.options, &self.successors).await?;
         journal::write_stream(tx.connection(), &self.stream).await?;
         journal::write_wide(tx.connection(), &self.wide).await?;

@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::ClaimedStep;
+use super::carry::Carried;
 use crate::database::OrgTx;
 use crate::error::{DatabaseError, Failure};
 use crate::id::LeaseToken;
@@ -92,6 +93,8 @@ pub struct Settlement {
     pub(super) effects: Option<Arc<dyn Effects>>,
     pub(super) stream: Option<StreamTail>,
     pub(super) instead: Option<String>,
+    /// The stages that the worker went on with.
+    pub(super) carried: Vec<Carried>,
     /// The token of the successor that this settlement may hand over: made beforehand, so that it can be
     /// found again when the answer to COMMIT is lost.
     pub(super) hand_over: LeaseToken,
@@ -109,7 +112,16 @@ impl Settlement {
             End::Fail(failure) => End::Fail(failure.without_nul()),
             end => end,
         };
-        Self { step, end, effects: None, stream: None, instead: None, hand_over: LeaseToken::random(), skipped: 0 }
+        Self {
+            step,
+            end,
+            effects: None,
+            stream: None,
+            instead: None,
+            carried: Vec::new(),
+            hand_over: LeaseToken::random(),
+            skipped: 0,
+        }
     }
 
     /// With what it changes in content.
@@ -150,7 +162,12 @@ impl Settlement {
         let last = self.step.stage + 1 == self.step.pipeline.stages.len();
         match self.end {
             End::Fail(_) | End::Cancel { .. } => true,
-            End::Ok(_) | End::Skip { .. } => last || self.effects.is_some(),
+            End::Ok(_) | End::Skip { .. } => {
+                let closes = |carried: &Carried| {
+                    carried.effects.is_some() || carried.step.stage + 1 == self.step.pipeline.stages.len()
+                };
+                last || self.effects.is_some() || self.carried.iter().any(closes)
+            }
             End::Retry { .. } | End::Snooze { .. } | End::GiveBack => false,
         }
     }

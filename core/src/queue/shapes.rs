@@ -31,6 +31,17 @@ impl Shapes {
         kinds
     }
 
+    /// The first stages that call nothing outside the database, as a claim asks for them.
+    #[must_use]
+    pub fn inline_first_kinds(&self) -> Vec<String> {
+        let kinds = self.by_kind.iter().filter(|(_, (pipeline, n))| {
+            pipeline.first() & (1 << n) != 0 && pipeline.stages.get(*n).is_some_and(StageShape::is_inline)
+        });
+        let mut kinds: Vec<String> = kinds.map(|(kind, _)| kind.clone()).collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
     pub(super) fn find(&self, kind: &str) -> Option<(&'static Pipeline, usize, &'static StageShape)> {
         let &(pipeline, n) = self.by_kind.get(kind)?;
         Some((pipeline, n, pipeline.stages.get(n)?))

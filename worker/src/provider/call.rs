@@ -144,7 +144,7 @@ impl LlmDoor {
             most_cents: self.most_cents(&model, &prompt),
         };
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
-            Asked::Open(entry) => entry,
+            Asked::Open(entry) => *entry,
             Asked::Lost => return Err(StageError::Lost),
             Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back).await),
         };

@@ -41,7 +41,11 @@ pub struct GeneratedEmail {
 /// # Errors
 /// If the database refuses.
 pub async fn write_generated(tx: &mut OrgTx<'_>, email: &GeneratedEmail) -> Result<(), DatabaseError> {
-    let Some(before) = lock(tx, email.email_id).await? else { return insert(tx, email, None).await };
+    // One of a batch is new, but for a run that was driven again: one message, since there are thousands.
+    if email.batch.is_some() && insert(tx, email, None).await? {
+        return Ok(());
+    }
+    let Some(before) = lock(tx, email.email_id).await? else { return insert(tx, email, None).await.map(drop) };
     let org = tx.org().uuid();
     let is_there = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM sales_emails WHERE org_id = $1 AND id = $2) AS "there!""#,
@@ -56,13 +60,14 @@ pub async fn write_generated(tx: &mut OrgTx<'_>, email: &GeneratedEmail) -> Resu
     sqlx::query!("UPDATE sales_emails SET is_latest = false WHERE org_id = $1 AND id = $2", org, before.uuid())
         .execute(tx.connection())
         .await?;
-    insert(tx, email, Some(before.uuid())).await
+    insert(tx, email, Some(before.uuid())).await.map(drop)
 }
 
-async fn insert(tx: &mut OrgTx<'_>, email: &GeneratedEmail, before: Option<Uuid>) -> Result<(), DatabaseError> {
+/// Inserts a version after another one; without one before it only if the email is new. Whether it did.
+async fn insert(tx: &mut OrgTx<'_>, email: &GeneratedEmail, before: Option<Uuid>) -> Result<bool, DatabaseError> {
     let org = tx.org().uuid();
     let made = &email.generation;
-    sqlx::query!(
+    let inserted = sqlx::query!(
         "INSERT INTO sales_emails (id, email_id, org_id, version, revision, parent_email_id, product_id, client_id, name, description,
            email_type, subject, body, call_to_action, personalization_fields, origin, run_id, batch_id, batch_n, generated_by_session_id,
            generation_prompt, provider, model_id, prompt_version, cost_cents, product_digest, client_digest, company_digest, warnings,
@@ -71,7 +76,8 @@ async fn insert(tx: &mut OrgTx<'_>, email: &GeneratedEmail, before: Option<Uuid>
            coalesce(b.description, $8), $9, $10, $11, $12, $13, 'generated', $14, $15, $16, $17, $18, left($19, 50), left($20, 100), $21,
            (SELECT r.total_cost_cents FROM pipeline_runs r WHERE r.id = $14), $22, $23, $24, $25, coalesce(b.is_active, true),
            coalesce(b.created_by, $26), coalesce(b.created_at, clock_timestamp())
-         FROM (SELECT 1) AS one LEFT JOIN sales_emails b ON b.org_id = $3 AND b.id = $4",
+         FROM (SELECT 1) AS one LEFT JOIN sales_emails b ON b.org_id = $3 AND b.id = $4
+         WHERE $4::uuid IS NOT NULL OR NOT EXISTS (SELECT 1 FROM sales_emails x WHERE x.org_id = $3 AND x.email_id = $2)",
         email.version_id.uuid(),
         email.email_id.uuid(),
         org,
@@ -101,5 +107,5 @@ async fn insert(tx: &mut OrgTx<'_>, email: &GeneratedEmail, before: Option<Uuid>
     )
     .execute(tx.connection())
     .await?;
-    Ok(())
+    Ok(inserted.rows_affected() == 1)
 }

@@ -110,8 +110,12 @@ pub(super) fn singly(bundles: Vec<Bundle>, error: &DatabaseError) -> Vec<Result<
                 if matches!(&item.settlement.end, End::Fail(failure) if failure.code == ErrorCode::SettleRejected) {
                     return Err(Box::new(item));
                 }
-                item.settlement.end = End::Fail(settle_rejected(error));
-                item.settlement.effects = None;
+                // It may be what was carried that was refused: that runs as a step of its own then.
+                if item.settlement.carried.is_empty() {
+                    item.settlement.end = End::Fail(settle_rejected(error));
+                    item.settlement.effects = None;
+                }
+                item.settlement.carried.clear();
             }
             let bundle = Bundle { run: item.settlement.step.run().id, items: vec![item] };
             Ok((bundle.class(), vec![bundle]))

@@ -73,7 +73,7 @@ impl Stage for Llm {
 
 async fn history(cx: &StageContext<ChatInput>, summary: &SummarySoFar) -> Result<Vec<Said>, StageError> {
     let Some((session, sequence)) = super::turn(cx) else { return Ok(Vec::new()) };
-    let mut tx = cx.environment.database.begin_fast().await?;
+    let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
     let mut org = tx.enter(cx.run.org_id).await?;
     let said = turn_history::between(&mut org, session, summary.cutoff_sequence, sequence).await?;
     tx.rollback().await?;

@@ -30,7 +30,7 @@ impl Stage for ProfileEnrich {
     type Output = Profile;
 
     async fn execute(&self, cx: &StageContext<ChatInput>, (): Values<Self>) -> Result<Outcome<Profile>, StageError> {
-        let mut tx = cx.environment.database.begin_fast().await?;
+        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
         let mut org = tx.enter(cx.run.org_id).await?;
         let member = match cx.run.user_id {
             Some(user) => member::find(&mut org, user).await?,

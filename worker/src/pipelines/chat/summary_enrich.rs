@@ -33,7 +33,7 @@ impl Stage for SummaryEnrich {
         let Some((session, sequence)) = super::turn(cx) else {
             return Ok(Outcome::Done(SummarySoFar::default()));
         };
-        let mut tx = cx.environment.database.begin_fast().await?;
+        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
         let found = summary::before(&mut tx.enter(cx.run.org_id).await?, session, sequence).await?;
         tx.rollback().await?;
         let so_far =

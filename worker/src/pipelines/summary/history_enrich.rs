@@ -32,7 +32,7 @@ impl Stage for HistoryEnrich {
             return Err(StageError::Fail(Failure::new(ErrorCode::StageFailed, "a summary needs a session")));
         };
         let cutoff = cx.input.cutoff_sequence;
-        let mut tx = cx.environment.database.begin_fast().await?;
+        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
         let mut org = tx.enter(cx.run.org_id).await?;
         let before = summary::before(&mut org, session, cutoff).await?;
         let since = before.as_ref().map_or(0, |summary| summary.cutoff_sequence);

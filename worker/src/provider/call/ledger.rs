@@ -22,7 +22,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What became of an opening.
 pub(super) enum Asked {
     /// The row is open.
-    Open(Entry),
+    Open(Box<Entry>),
     /// The step is lost.
     Lost,
     /// The batch's budget doesn't reach.
@@ -83,7 +83,7 @@ impl Entry {
         let (give, take) = oneshot::channel();
         door.open.spawn(async move {
             let asked = match ledger.open(call).await {
-                Ok(Opened::Open) => Ok(Asked::Open(entry)),
+                Ok(Opened::Open) => Ok(Asked::Open(Box::new(entry))),
                 Ok(Opened::Lost) => {
                     entry.forget();
                     Ok(Asked::Lost)

@@ -35,7 +35,7 @@ impl<W: Written> Stage for ClientEnrich<W> {
 
     async fn execute(&self, cx: &StageContext<W::Input>, (): Values<Self>) -> Result<Outcome<KnownClient>, StageError> {
         let Some(id) = W::asked(&cx.input).client_id else { return Ok(Outcome::Skip("no client was asked for")) };
-        let mut tx = cx.environment.database.begin_fast().await?;
+        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
         let found = client::facts(&mut tx.enter(cx.run.org_id).await?, id).await?;
         tx.rollback().await?;
         let Some(found) = found else {

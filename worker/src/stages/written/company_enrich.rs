@@ -33,7 +33,7 @@ impl<W: Written> Stage for CompanyEnrich<W> {
         cx: &StageContext<W::Input>,
         (): Values<Self>,
     ) -> Result<Outcome<KnownCompany>, StageError> {
-        let mut tx = cx.environment.database.begin_fast().await?;
+        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
         let mut org = tx.enter(cx.run.org_id).await?;
         let sender = match cx.run.user_id {
             Some(user) => member::find(&mut org, user).await?,

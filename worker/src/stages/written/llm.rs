@@ -133,7 +133,7 @@ pub(super) async fn previous<W: Written>(cx: &StageContext<W::Input>) -> Result<
     if !W::asked(&cx.input).is_anew {
         return Ok(None);
     }
-    let mut tx = cx.environment.database.begin_fast().await?;
+    let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
     let found = W::previous(&mut tx.enter(cx.run.org_id).await?, &cx.input).await?;
     tx.rollback().await?;
     match found {

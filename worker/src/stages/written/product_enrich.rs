@@ -37,7 +37,7 @@ impl<W: Written> Stage for ProductEnrich<W> {
         (): Values<Self>,
     ) -> Result<Outcome<KnownProduct>, StageError> {
         let Some(id) = W::asked(&cx.input).product_id else { return Ok(Outcome::Skip("no product was asked for")) };
-        let mut tx = cx.environment.database.begin_fast().await?;
+        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
         let found = product::facts(&mut tx.enter(cx.run.org_id).await?, id).await?;
         tx.rollback().await?;
         let Some(found) = found else {
