@@ -7,6 +7,7 @@ mod cors;
 mod door;
 mod events;
 mod idempotency;
+mod import;
 mod lost_answers;
 mod messages;
 mod runs;

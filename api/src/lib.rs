@@ -8,6 +8,7 @@ mod envelope;
 mod error;
 mod extract;
 mod follow;
+mod import;
 mod object;
 mod openapi;
 mod page;

@@ -1,5 +1,6 @@
 //! The objects of the contract: what leaves, and nothing else does. One object has one shape, wherever it appears.
 
+pub(crate) mod client_import;
 mod interaction;
 mod run;
 mod session;

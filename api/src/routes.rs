@@ -1,5 +1,6 @@
 //! The routes, a file a noun.
 
+mod client_imports;
 mod events;
 mod health;
 mod me;
@@ -25,6 +26,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         messages::router(),
         runs::router(),
         events::router(),
+        client_imports::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)

@@ -12,6 +12,7 @@ use crate::auth::{Jwks, SignIns, Verifier};
 use crate::config::ApiConfig;
 use crate::error::Problem;
 use crate::follow::Follow;
+use crate::import::Imports;
 use crate::streams::Streams;
 
 /// Everything that a handler may reach.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) listener: Listener,
     pub(crate) follow: Follow,
     pub(crate) streams: Streams,
+    pub(crate) imports: Imports,
     pub(crate) jwks: Arc<Jwks>,
     pub(crate) verifier: Verifier,
     pub(crate) sign_ins: SignIns,

@@ -186,6 +186,8 @@ async fn an_unknown_route_is_404_and_an_unknown_method_405() {
             "/chat/sessions/{id}/end",
             "/chat/sessions/{id}/history",
             "/chat/sessions/{id}/messages",
+            "/clients/import",
+            "/clients/imports/{id}",
             "/health",
             "/ready",
             "/runs",

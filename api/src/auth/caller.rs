@@ -74,6 +74,22 @@ impl Grant for ChatUse {
     const ANY_OF: &'static [Permission] = &[Permission::ChatUse];
 }
 
+/// May read products, clients, scripts, emails.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContentRead;
+
+impl Grant for ContentRead {
+    const ANY_OF: &'static [Permission] = &[Permission::ContentRead];
+}
+
+/// May write them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContentWrite;
+
+impl Grant for ContentWrite {
+    const ANY_OF: &'static [Permission] = &[Permission::ContentWrite];
+}
+
 /// May submit or watch runs of some kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnyRunUse;
