@@ -77,7 +77,14 @@ impl Problem {
     /// A problem with its code's own status.
     #[must_use]
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, faults: Vec::new(), details: Map::new(), closes: false }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+            faults: Vec::new(),
+            details: Map::new(),
+            closes: false,
+        }
     }
 
     /// Something that can't be read: JSON, a UUID, a cursor, a header.
@@ -260,7 +267,9 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::GuardBlocked
         | ErrorCode::ContextTooLong
         | ErrorCode::ProviderRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::RateLimited | ErrorCode::BudgetExceeded | ErrorCode::ProviderRateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::RateLimited | ErrorCode::BudgetExceeded | ErrorCode::ProviderRateLimited => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         ErrorCode::NotReady | ErrorCode::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::ProviderTimeout | ErrorCode::StageTimeout | ErrorCode::DeadlineExceeded => {
             StatusCode::GATEWAY_TIMEOUT

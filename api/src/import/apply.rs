@@ -26,7 +26,8 @@ pub(super) async fn apply(
     let mut tries = 0;
     loop {
         tries += 1;
-        let applied = if dry_run { look(state, org, &file).await } else { write(state, org, &file, key.as_ref()).await };
+        let applied =
+            if dry_run { look(state, org, &file).await } else { write(state, org, &file, key.as_ref()).await };
         match applied {
             Ok(Applied::Look(counts)) => return Ok(Done::Nothing(file, counts)),
             Ok(Applied::Written) => return Ok(Done::Applied(file.id)),

@@ -132,7 +132,11 @@ impl Intake {
             return Ok(());
         }
         if self.rows == MAX_ROWS {
-            return Err(Broken::new(line, "too_many_rows", format!("there are more than {MAX_ROWS} rows; part the file")));
+            return Err(Broken::new(
+                line,
+                "too_many_rows",
+                format!("there are more than {MAX_ROWS} rows; part the file"),
+            ));
         }
         let n = self.rows;
         self.rows += 1;
@@ -180,7 +184,8 @@ mod tests {
 
     #[test]
     fn rows_keep_their_place_and_faults_their_line() {
-        let file = b"\xef\xbb\xbfName;E-Mail;Notes\r\nAna;ana@x.io;n\r\n\r\n;;\r\n\"Bo\r\nB\";bad;\r\nana;;\r\nAna;ANA@x.io;";
+        let file =
+            b"\xef\xbb\xbfName;E-Mail;Notes\r\nAna;ana@x.io;n\r\n\r\n;;\r\n\"Bo\r\nB\";bad;\r\nana;;\r\nAna;ANA@x.io;";
         for piece in [1, 10, 4096] {
             let (rows, intake) = take(file, piece).unwrap();
             let places: Vec<(i32, i32)> = rows.iter().map(|row| (row.n, row.person)).collect();

@@ -173,7 +173,10 @@ mod tests {
     #[test]
     fn records_are_the_same_in_pieces_of_any_size_and_know_their_line() {
         is_read(b"a,b\r\nc,d\r\n", &[(1, &["a", "b"]), (2, &["c", "d"])]);
-        is_read(b"a,b\n\n\r\n\"c\nc\",\"d \"\"d\"\"\"\ne,", &[(1, &["a", "b"]), (4, &["c\nc", "d \"d\""]), (6, &["e", ""])]);
+        is_read(
+            b"a,b\n\n\r\n\"c\nc\",\"d \"\"d\"\"\"\ne,",
+            &[(1, &["a", "b"]), (4, &["c\nc", "d \"d\""]), (6, &["e", ""])],
+        );
         is_read("ä,\u{202e}x,🦀".as_bytes(), &[(1, &["ä", "\u{202e}x", "🦀"])]);
         is_read(b"", &[]);
         is_read(b"\n\n", &[]);

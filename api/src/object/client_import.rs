@@ -100,7 +100,12 @@ impl ImportObject {
 fn told(faults: Vec<RowFault>, rejected: i32) -> (Vec<RowFaultObject>, bool) {
     let lines = faults.iter().map(|fault| fault.line).collect::<BTreeSet<u64>>().len();
     let truncated = usize::try_from(rejected).is_ok_and(|rejected| rejected > lines);
-    let told = faults.into_iter().map(|RowFault { line, column, code, message }| RowFaultObject { line, column, code, message });
+    let told = faults.into_iter().map(|RowFault { line, column, code, message }| RowFaultObject {
+        line,
+        column,
+        code,
+        message,
+    });
     (told.collect(), truncated)
 }
 

@@ -176,11 +176,7 @@ pub async fn get(tx: &mut OrgTx<'_>, id: ImportId) -> Result<Option<ClientImport
     Ok(row.map(|row| ClientImport {
         id: row.id,
         mode: row.mode,
-        counts: Counts {
-            created: row.created.into(),
-            updated: row.updated.into(),
-            unchanged: row.unchanged.into(),
-        },
+        counts: Counts { created: row.created.into(), updated: row.updated.into(), unchanged: row.unchanged.into() },
         rejected: row.rejected,
         errors: row.errors.0,
         ignored_columns: row.ignored_columns.0,

@@ -103,8 +103,11 @@ async fn a_dry_run_says_what_would_be_and_writes_nothing() {
         counts(&ana, "", "id,name,title\n1,Ana,CEO\n2,Bo,\n").await;
         let before = (written(door).await, clients(door).await);
         let file = "id,name,title\n1,Ana,CTO\n2,Bo,\n3,Cy,\n3,Cy,CFO\n4, ,\n";
-        let request = ana.request(reqwest::Method::POST, "/clients/import?dry_run=true").header("content-type", "text/csv");
-        let dry = crate::api::door::Answer::of(request.header("idempotency-key", "k").body(file)).await.expect(StatusCode::OK);
+        let request =
+            ana.request(reqwest::Method::POST, "/clients/import?dry_run=true").header("content-type", "text/csv");
+        let dry = crate::api::door::Answer::of(request.header("idempotency-key", "k").body(file))
+            .await
+            .expect(StatusCode::OK);
         assert_eq!((of(&dry), &dry["dry_run"], &dry["import_id"]), ([1, 2, 1, 1], &Value::Bool(true), &Value::Null));
         assert_eq!((written(door).await, clients(door).await), before);
         assert_eq!(counts(&ana, "", file).await, [1, 2, 1, 1], "as it was said");

@@ -44,7 +44,9 @@ async fn a_file_that_can_not_be_read_is_told_with_its_line_and_nothing_is_kept()
                 let answer = send(&ana, query, file.clone()).await;
                 answer.fault(&format!("/{line}"), code);
                 assert_eq!(answer.body["details"], json!({"line": line}));
-                assert!(answer.body["message"].as_str().is_some_and(|told| told.starts_with(&format!("line {line}: "))));
+                assert!(
+                    answer.body["message"].as_str().is_some_and(|told| told.starts_with(&format!("line {line}: ")))
+                );
             }
         }
         assert_eq!(written(door).await, 0);
@@ -111,7 +113,9 @@ async fn another_type_a_strange_parameter_and_a_caller_who_may_not_are_refused()
         for kind in ["application/json", "text/plain", "text/csv; charset=latin1", "multipart/form-data; boundary=x"] {
             typed(kind).await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
         }
-        Answer::of(ana.request(Method::POST, "/clients/import").body(file)).await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
+        Answer::of(ana.request(Method::POST, "/clients/import").body(file))
+            .await
+            .problem(415, "UNSUPPORTED_MEDIA_TYPE");
         let gzip = ana.request(Method::POST, "/clients/import").header("content-type", "text/csv");
         Answer::of(gzip.header("content-encoding", "gzip").body(file)).await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
         send(&ana, "?mode=some", file).await.fault("/mode", "unknown_value");

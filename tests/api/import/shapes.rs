@@ -84,7 +84,8 @@ async fn every_field_comes_in_lists_are_parted_and_formulas_stand_as_they_are() 
 async fn names_of_any_script_come_in_whole_up_to_255_characters() {
     Door::run(async |door| {
         let ana = door.ana();
-        let names = ["مريم \u{202e}abc", "👩‍👩‍👧 Ana", "'; DROP TABLE clients; --", "<script>alert(1)</script>", &"🦀".repeat(255)];
+        let names =
+            ["مريم \u{202e}abc", "👩‍👩‍👧 Ana", "'; DROP TABLE clients; --", "<script>alert(1)</script>", &"🦀".repeat(255)];
         let file = names.iter().fold("name\n".to_owned(), |file, name| file + name + "\n");
         assert_eq!(counts(&ana, "", file + &"🦀".repeat(256) + "\n").await, [5, 0, 0, 1]);
         let mut stored: Vec<String> = door.bench.column("SELECT name FROM clients").await;
