@@ -122,7 +122,7 @@ impl From<sqlx::Error> for ApplyError {
 pub async fn take_turn(tx: &mut OrgTx<'_>) -> Result<(), DatabaseError> {
     let org = tx.org().uuid();
     sqlx::query!("SET LOCAL lock_timeout = '60s'").execute(tx.connection()).await?;
-    sqlx::query!("SET LOCAL statement_timeout = '120s'").execute(tx.connection()).await?;
+    sqlx::query!("SET LOCAL statement_timeout = '300s'").execute(tx.connection()).await?;
     sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(tx.connection()).await?;
     sqlx::query!("INSERT INTO client_import_turns (org_id) VALUES ($1) ON CONFLICT DO NOTHING", org)
         .execute(tx.connection())
