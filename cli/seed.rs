@@ -59,6 +59,7 @@ fn company() -> CompanyProfile {
             "Tidewater makes forecasting software for field sales teams. It reads calendars, calls and visits, and shows \
              a sales lead by Monday morning which deals have gone quiet.",
         ),
+        ..CompanyProfile::default()
     }
 }
 
@@ -103,6 +104,7 @@ fn onboarding(org: OrgId) -> Product {
 fn retailer(org: OrgId) -> Client {
     Client {
         id: client_id(org, 0),
+        external_id: None,
         name: "Ana Ferreira".to_owned(),
         company: text("Lumen Retail"),
         title: text("Head of Field Sales"),
@@ -119,6 +121,7 @@ fn retailer(org: OrgId) -> Client {
 fn manufacturer(org: OrgId) -> Client {
     Client {
         id: client_id(org, 1),
+        external_id: None,
         name: "Jonas Weber".to_owned(),
         company: text("Weber Antriebstechnik"),
         title: text("Managing Director"),
@@ -135,6 +138,7 @@ fn manufacturer(org: OrgId) -> Client {
 fn clinic(org: OrgId) -> Client {
     Client {
         id: client_id(org, 2),
+        external_id: None,
         name: "Ingrid Solberg".to_owned(),
         company: text("Nordklinikk"),
         title: text("Director of Partnerships"),

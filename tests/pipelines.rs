@@ -7,3 +7,4 @@ mod guards;
 mod history;
 mod laws;
 mod ledger;
+mod written;

@@ -4,13 +4,15 @@
 pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod idempotency;
+pub(crate) mod if_match;
 pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod strict;
 
-pub(crate) use body::{Body, NoBody, ReadBody};
+pub(crate) use body::{Body, Made, New, NoBody, ReadBody};
 pub(crate) use fields::{Fields, Given};
 pub(crate) use idempotency::IdempotencyKey;
+pub(crate) use if_match::{ETag, IfMatch, RequiredIfMatch};
 pub(crate) use path::Id;
 pub(crate) use query::{Params, Query, ReadQuery};
 

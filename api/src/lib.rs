@@ -12,6 +12,7 @@ mod import;
 mod object;
 mod openapi;
 mod page;
+mod resource;
 mod routes;
 mod server;
 mod sse;

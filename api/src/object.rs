@@ -1,11 +1,17 @@
 //! The objects of the contract: what leaves, and nothing else does. One object has one shape, wherever it appears.
 
 pub(crate) mod client_import;
+mod client;
+mod company_profile;
 mod interaction;
+mod product;
 mod run;
 mod session;
 
+pub(crate) use client::ClientObject;
+pub(crate) use company_profile::CompanyProfileObject;
 pub(crate) use interaction::InteractionObject;
+pub(crate) use product::ProductObject;
 pub(crate) use run::RunObject;
 pub(crate) use session::SessionObject;
 

@@ -4,6 +4,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hellosales_core::content::Total;
+use hellosales_core::content::listing::{Place, Slice, Sort};
+use hellosales_core::content::search::Search;
 use hellosales_core::{OrgId, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +43,33 @@ impl PageQuery {
     pub(crate) fn read(params: &mut Params) -> Self {
         Self { limit: params.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT), cursor: params.text("cursor") }
     }
+}
+
+/// Takes `sort`: the newest first, if nothing is said.
+pub(crate) fn sort(params: &mut Params) -> Sort {
+    let known = [
+        ("-created_at", Sort::Newest),
+        ("created_at", Sort::Oldest),
+        ("name", Sort::Name),
+        ("-name", Sort::NameBackwards),
+    ];
+    params.word("sort", &known).unwrap_or_default()
+}
+
+/// Takes `is_active`: `true`, `false` or `all` (`None`). What was put away is left out, if nothing is said.
+pub(crate) fn is_active(params: &mut Params) -> Option<bool> {
+    params.word("is_active", &[("true", Some(true)), ("false", Some(false)), ("all", None)]).unwrap_or(Some(true))
+}
+
+const MAX_SEARCH_CHARS: usize = 500;
+
+/// Takes `q`: what to look for.
+pub(crate) fn search(params: &mut Params) -> Option<Search> {
+    let text = params.text("q")?;
+    if text.chars().count() > MAX_SEARCH_CHARS {
+        params.fault("q", "too_long", format!("must have at most {MAX_SEARCH_CHARS} characters"));
+    }
+    Some(Search::new(&text))
 }
 
 /// Which list a cursor belongs to.
@@ -84,6 +113,17 @@ impl Scope {
             (tag == self.tag(position)).then(|| serde_json::from_slice(position).ok()).flatten()
         });
         position.map(Some).ok_or_else(|| Problem::malformed("the cursor is not one of this list"))
+    }
+
+    /// What to read for a page of a list that can be sorted: one row more than the page has. The order is part of
+    /// what the cursor belongs to.
+    ///
+    /// # Errors
+    /// 400 if the cursor is another list's, another order's, or was tampered with.
+    pub(crate) fn slice(&mut self, query: &PageQuery, sort: Sort) -> Result<Slice, Problem> {
+        self.digest.update(format!("sort {sort:?}"));
+        let after = self.read::<Place>(query.cursor.as_deref())?;
+        Ok(Slice { sort, after, limit: query.limit + 1 })
     }
 
     /// Makes a page of what was read with one row more than the limit.

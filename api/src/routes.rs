@@ -1,10 +1,13 @@
 //! The routes, a file a noun.
 
 mod client_imports;
+mod clients;
+mod company_profile;
 mod events;
 mod health;
 mod me;
 mod messages;
+mod products;
 mod runs;
 mod sessions;
 
@@ -22,6 +25,9 @@ pub(crate) fn router(state: AppState) -> axum::Router {
     let (router, document) = openapi::collect([
         health::router(),
         me::router(),
+        company_profile::router(),
+        products::router(),
+        clients::router(),
         sessions::router(),
         messages::router(),
         runs::router(),
@@ -36,7 +42,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
 }
 
 /// An object as JSON.
-fn json(status: StatusCode, object: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, object: &impl Serialize) -> Response {
     match serde_json::to_vec(object) {
         Ok(body) => {
             (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
@@ -50,10 +56,10 @@ fn json(status: StatusCode, object: &impl Serialize) -> Response {
 }
 
 /// The answer was given before, to the same request.
-const REPLAYED: (&str, &str) = ("idempotent-replayed", "true");
+pub(crate) const REPLAYED: (&str, &str) = ("idempotent-replayed", "true");
 
 /// Adds a header whose value we made.
-fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
+pub(crate) fn with_header(mut response: Response, name: &'static str, value: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

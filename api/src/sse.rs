@@ -3,6 +3,7 @@
 mod frame;
 mod position;
 mod stream;
+mod text;
 
 pub(crate) use position::Position;
 pub(crate) use stream::{Stream, response};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sse_stream::SseByteStream;
 use uuid::Uuid;
 
@@ -21,10 +21,15 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// What a follower sees.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
-    /// More text.
-    Delta(String),
-    /// The text so far, in place of what was known.
-    Snapshot(String),
+    /// More text; of a script or an email, of one of its fields.
+    Delta {
+        /// Which.
+        field: Option<String>,
+        /// The text.
+        text: String,
+    },
+    /// The text so far, in place of what was known: one, or one a field.
+    Snapshot(Vec<(Option<String>, String)>),
     /// Forget the text so far, and why.
     Reset(String),
     /// A stage began.
@@ -55,14 +60,26 @@ pub(crate) struct Follow {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Data {
+    field: Option<String>,
     delta: String,
     #[serde(deserialize_with = "or_empty")]
     text: String,
+    fields: Option<Map<String, Value>>,
     reason: String,
     stage: String,
     attempt: Value,
     waiting: Value,
     run: Value,
+}
+
+impl Data {
+    /// What a snapshot says.
+    fn said(self) -> Vec<(Option<String>, String)> {
+        let plain = (!self.text.is_empty()).then_some((None, self.text));
+        let fields = self.fields.into_iter().flatten();
+        let by_field = fields.filter_map(|(field, text)| Some((Some(field), text.as_str()?.to_owned())));
+        plain.into_iter().chain(by_field).collect()
+    }
 }
 
 /// A text, or nothing in its place.
@@ -131,8 +148,8 @@ impl Follow {
         let (Some(name), Some(data)) = (event.event, event.data) else { return Ok(None) };
         let data: Data = serde_json::from_str(&data)?;
         Ok(match name.as_str() {
-            "output.delta" => Some(Event::Delta(data.delta)),
-            "run.snapshot" => Some(Event::Snapshot(data.text)),
+            "output.delta" => Some(Event::Delta { field: data.field, text: data.delta }),
+            "run.snapshot" => Some(Event::Snapshot(data.said())),
             "output.reset" => Some(Event::Reset(data.reason)),
             "stage.started" => Some(Event::Started { stage: data.stage, attempt: data.attempt.as_i64().unwrap_or(1) }),
             "run.waiting" => {

@@ -81,8 +81,8 @@ async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, o
             }
         };
         match event {
-            Some(Event::Delta(text)) => output.data_part(&text)?,
-            Some(Event::Snapshot(text)) => output.data_part(&text)?,
+            Some(Event::Delta { text, .. }) => output.data_part(&text)?,
+            Some(Event::Snapshot(said)) => said.iter().try_for_each(|(_, text)| output.data_part(text))?,
             Some(Event::Reset(why)) => output.data_part(&format!("\n[{why}: from the beginning]\n"))?,
             Some(Event::Waiting(why)) => output.say(output.paint(Paint::Yellow, &format!("[waits: {why}]"))),
             Some(Event::Started { stage, attempt }) if attempt > 1 => {

@@ -62,7 +62,7 @@ macro_rules! sortable_id {
             /// come from SHA-256(run id, stage name, n) (`protocol.md` 5).
             #[must_use]
             pub fn derived(run: RunId, stage: &str, n: u32) -> Self {
-                Self(derive(run, stage, n))
+                Self(derive(run.0, stage, n))
             }
         }
     )+ };
@@ -121,14 +121,23 @@ impl LeaseToken {
     }
 }
 
-fn derive(run: RunId, stage: &str, n: u32) -> Uuid {
+impl EmailId {
+    /// The email of a batch's item, whichever run writes it: one email a client, and another version of it for each sample
+    /// and each retry.
+    #[must_use]
+    pub fn of_item(batch: BatchId, n: i32) -> Self {
+        Self(derive(batch.0, "item", n.cast_unsigned()))
+    }
+}
+
+fn derive(from: Uuid, word: &str, n: u32) -> Uuid {
     let digest = Sha256::new()
-        .chain_update(run.0.as_bytes())
-        .chain_update(stage.as_bytes())
+        .chain_update(from.as_bytes())
+        .chain_update(word.as_bytes())
         .chain_update(n.to_be_bytes())
         .finalize();
     let mut bytes = [0_u8; 16];
-    for (to, from) in bytes.iter_mut().zip(run.0.as_bytes().iter().take(6).chain(digest.iter().take(10))) {
+    for (to, from) in bytes.iter_mut().zip(from.as_bytes().iter().take(6).chain(digest.iter().take(10))) {
         *to = *from;
     }
     uuid::Builder::from_bytes(bytes)
@@ -150,5 +159,13 @@ mod tests {
         let derived = InteractionId::derived(run, "persist", 0).uuid();
         assert_eq!(derived.get_version(), Some(uuid::Version::SortRand));
         assert_eq!(derived.as_bytes()[..6], run.uuid().as_bytes()[..6]);
+    }
+
+    #[test]
+    fn an_item_has_one_email_whichever_run_writes_it() {
+        let batch = BatchId::new();
+        assert_eq!(EmailId::of_item(batch, 7), EmailId::of_item(batch, 7));
+        assert_ne!(EmailId::of_item(batch, 7), EmailId::of_item(batch, 8));
+        assert_ne!(EmailId::of_item(batch, 7), EmailId::of_item(BatchId::new(), 7));
     }
 }

@@ -14,6 +14,8 @@ const QUEUE: &str = "hs_queue";
 const STREAM: &str = "hs_stream";
 /// Runs that were cancelled.
 const CANCEL: &str = "hs_cancel";
+/// A batch is new, or stands elsewhere; or a pause has begun or ended.
+const BATCH: &str = "hs_batch";
 
 /// The most run ids that one notification of a cancel carries.
 const MAX_CANCELS: usize = 100;

@@ -20,7 +20,7 @@ pub use summary::{SUMMARY, SummaryInput};
 use crate::run::Lane;
 
 /// Every pipeline of the product.
-pub static ALL: [&Pipeline; 2] = [&CHAT, &SUMMARY];
+pub static ALL: [&Pipeline; 4] = [&CHAT, &SUMMARY, &SCRIPT, &EMAIL];
 
 /// The most stages that a shape may have: one bit each in `done` and `made`.
 pub const MAX_STAGES: usize = 62;
@@ -143,6 +143,8 @@ pub struct Pipeline {
     pub lane: Lane,
     /// Its stages; a stage's place is its bit.
     pub stages: &'static [StageShape],
+    /// The fields by which its streaming stage tells its answer; none: the answer is one text.
+    pub fields: &'static [&'static str],
     deps: [u64; MAX_STAGES],
 }
 
@@ -158,7 +160,14 @@ impl Pipeline {
         graph::check_names(stages);
         graph::check_one_last(stages.len(), &deps);
         graph::check_streaming_alone(stages, &deps);
-        Self { name, version, lane, stages, deps }
+        Self { name, version, lane, stages, fields: &[], deps }
+    }
+
+    /// Its answer is structured: readers get the text of these members, each by its name.
+    #[must_use]
+    pub const fn tells(mut self, fields: &'static [&'static str]) -> Self {
+        self.fields = fields;
+        self
     }
 
     /// The bits of the stages that stage `n` needs.

@@ -16,6 +16,7 @@
 //! transactions wait (accept, closing with a session, cancel, redrive, ledger, a stream's opening), in that order.
 
 pub mod backoff;
+pub mod batch;
 pub mod cancel;
 pub mod claim;
 mod claimed;

@@ -5,7 +5,11 @@
 
 pub mod open;
 pub mod read;
+mod text;
 pub mod write;
+
+pub(crate) use text::delta;
+pub use text::{Field, StreamText, told};
 
 /// A major's room for minors.
 pub const MINORS: i64 = 1_000_000;

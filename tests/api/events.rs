@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use hellosales_core::content::answer::{self, Answer};
 use hellosales_core::queue::{ClaimedStep, Effects, Settlement, StreamTail, turn};
-use hellosales_core::stream::open;
 use hellosales_core::stream::write::{self, Chunk, Flush};
+use hellosales_core::stream::{StreamText, open};
 use hellosales_core::{DatabaseError, OrgTx};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -31,7 +31,7 @@ impl<'h> Attempt<'h> {
             hand.land(step, ok()).await;
         }
         let step = hand.take("llm").await;
-        let opened = open::open(&hand.db, &step, "").await.expect("opened").expect("mine");
+        let opened = open::open(&hand.db, &step, &StreamText::default()).await.expect("opened").expect("mine");
         Self { hand, step, major: opened.major, next_minor: opened.next_minor, text: String::new() }
     }
 
@@ -44,7 +44,7 @@ impl<'h> Attempt<'h> {
             attempt: self.step.attempt(),
             major: self.major,
             first_minor: self.next_minor,
-            chunks: vec![Chunk::Delta(text.to_owned())],
+            chunks: vec![Chunk::Delta { field: None, text: text.to_owned() }],
         };
         assert_eq!(write::flush(&self.hand.db, &[flush]).await.expect("written").len(), 1);
         self.next_minor += 1;
@@ -54,7 +54,7 @@ impl<'h> Attempt<'h> {
     /// Ends the turn.
     pub(super) async fn end(self) {
         let text = self.text.clone();
-        let tail = StreamTail { major: self.major, last_minor: self.next_minor - 1, text: self.text };
+        let tail = StreamTail { major: self.major, last_minor: self.next_minor - 1, text: self.text.into() };
         self.hand.land_with(Settlement::new(self.step, ok()).with_stream(tail)).await;
         self.hand.land(self.hand.take("output_guard").await, ok()).await;
         let persist = self.hand.take("persist").await;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use hellosales_core::content::client::{self, Client};
 use hellosales_core::content::company_profile::{self, CompanyProfile};
 use hellosales_core::content::product::{self, Product};
+use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::queue::claim::{self, ClaimRequest};
 use hellosales_core::queue::settle::{self, Report, SettleOptions, Settled};
+use hellosales_core::queue::submit::{self, NewRun};
 use hellosales_core::queue::turn::{self, NewTurn};
 use hellosales_core::queue::{ClaimedStep, Effects, End, Settlement, lease};
 use hellosales_core::run::QualityMode;
@@ -43,7 +45,7 @@ pub(super) struct Bench<'a> {
     pub environment: Environment,
     pub org: OrgId,
     pub session: SessionId,
-    user: UserId,
+    pub user: UserId,
     hand: WorkerId,
     pub registry: CheckedRegistry,
     owner: Mutex<Owner>,
@@ -154,6 +156,7 @@ impl Bench<'_> {
         };
         let client = Client {
             id: client_id,
+            external_id: None,
             name: client_name.into(),
             company: Some("Globex".into()),
             title: None,
@@ -214,6 +217,24 @@ impl Bench<'_> {
         turn::accept(&mut tx.enter(self.org).await.expect("entered"), &turn).await.expect("accepted");
         tx.commit().await.expect("committed");
         turn.run_id
+    }
+
+    /// Submits a run that somebody follows; it is accepted.
+    pub(super) async fn submit<I: PipelineInput>(&self, input: &I) -> RunId {
+        let run = NewRun {
+            user_id: Some(self.user),
+            stream: true,
+            ..NewRun::new(RunId::new(), input, 1, 30_000).expect("an input is JSON")
+        };
+        self.submit_run(run).await
+    }
+
+    /// Submits a run as it is.
+    pub(super) async fn submit_run(&self, run: NewRun) -> RunId {
+        let mut tx = self.db.pools(Role::Api).begin().await.expect("a transaction");
+        submit::submit(&mut tx.enter(self.org).await.expect("entered"), &run).await.expect("accepted");
+        tx.commit().await.expect("committed");
+        run.id
     }
 
     /// Claims a step of this stage, such as `chat@1/llm`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hellosales_core::pipeline::{CHAT, Pipeline, SUMMARY};
+use hellosales_core::pipeline::{CHAT, EMAIL, Pipeline, SCRIPT, SUMMARY};
 use hellosales_core::queue::settle::Settled;
 use hellosales_core::queue::{End, SnoozeReason, cancel};
 use hellosales_core::run::StatusReason;
@@ -14,6 +14,7 @@ use hellosales_worker::config::PipelineConfig;
 use hellosales_worker::registry::Executed;
 
 use super::bench::Bench;
+use super::written::{email, script};
 
 /// A summary after every turn, so that the laws see one being asked for and being made.
 const EVERY_TURN: PipelineConfig = PipelineConfig {
@@ -33,7 +34,7 @@ fn every_stage(bench: &Bench<'_>) -> Vec<StageAt> {
     let graphs = bench.registry.pipelines();
     let stages: Vec<StageAt> =
         graphs.iter().flat_map(|&graph| (0..graph.stages.len()).map(move |n| (graph, n))).collect();
-    assert!(stages.len() >= CHAT.stages.len() + SUMMARY.stages.len());
+    assert!(stages.len() >= [&CHAT, &SUMMARY, &EMAIL, &SCRIPT].map(|graph| graph.stages.len()).iter().sum());
     stages
 }
 
@@ -54,6 +55,8 @@ async fn a_run_of(bench: &Bench<'_>, graph: &Pipeline, message: &str) -> RunId {
             }
             bench.value("SELECT pending_run_id FROM summary_states").await
         }
+        "email" => bench.submit(&email(bench, message).await).await,
+        "script" => bench.submit(&script(bench, message).await).await,
         new => panic!("say here how a run of {new} comes about"),
     }
 }

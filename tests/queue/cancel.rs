@@ -4,8 +4,8 @@ use hellosales_core::queue::cancel::{self, Cancelled};
 use hellosales_core::queue::settle::Settled;
 use hellosales_core::queue::{End, Settlement};
 use hellosales_core::run::{RunStatus, StatusReason};
-use hellosales_core::stream::open;
 use hellosales_core::stream::write::{self, Chunk, Flush};
+use hellosales_core::stream::{StreamText, open};
 use hellosales_core::{OrgId, RunId};
 
 use super::bench::Bench;
@@ -114,7 +114,7 @@ async fn rule_07_a_turn_that_was_stopped_keeps_what_it_said() {
             hand.land(hand.take(stage).await, ok()).await;
         }
         let llm = hand.take("llm").await;
-        let opened = open::open(&hand.db, &llm, "").await.expect("an answer").expect("its stream");
+        let opened = open::open(&hand.db, &llm, &StreamText::default()).await.expect("an answer").expect("its stream");
         let flush = |first_minor, text: &str| Flush {
             run_id: run,
             stage: llm.stage(),
@@ -122,7 +122,7 @@ async fn rule_07_a_turn_that_was_stopped_keeps_what_it_said() {
             attempt: 1,
             major: opened.major,
             first_minor,
-            chunks: vec![Chunk::Delta(text.to_owned())],
+            chunks: vec![Chunk::Delta { field: None, text: text.to_owned() }],
         };
         for (minor, text) in [(1, "Hello, "), (2, "Ana")] {
             assert!(write::flush(&hand.db, &[flush(minor, text)]).await.expect("written").contains(&run));
@@ -132,7 +132,9 @@ async fn rule_07_a_turn_that_was_stopped_keeps_what_it_said() {
         let kept: String =
             bench.value("SELECT status || ': ' || content FROM interactions WHERE role = 'assistant'").await;
         assert_eq!(kept, "partial: Hello, Ana");
-        assert!(open::open(&hand.db, &llm, "Hello, Ana!").await.expect("an answer").is_none());
+        assert!(
+            open::open(&hand.db, &llm, &StreamText::from("Hello, Ana!".to_owned())).await.expect("an answer").is_none()
+        );
     })
     .await;
 }

@@ -9,6 +9,7 @@ pub mod execute;
 pub mod guard;
 mod health;
 pub mod job;
+pub mod json_fields;
 pub mod leases;
 mod maintenance;
 pub mod pipelines;

@@ -21,10 +21,14 @@ pub enum Template {
     Chat,
     /// The writer of a conversation's summary.
     Summary,
+    /// The writer of emails.
+    Email,
+    /// The writer of scripts.
+    Script,
 }
 
 impl Template {
-    const ALL: [Self; 2] = [Self::Chat, Self::Summary];
+    const ALL: [Self; 4] = [Self::Chat, Self::Summary, Self::Email, Self::Script];
 
     /// Its name and version.
     #[must_use]
@@ -32,6 +36,8 @@ impl Template {
         match self {
             Self::Chat => "chat@1",
             Self::Summary => "summary@1",
+            Self::Email => "email@1",
+            Self::Script => "script@1",
         }
     }
 
@@ -39,6 +45,8 @@ impl Template {
         match self {
             Self::Chat => include_str!("../prompts/chat.j2"),
             Self::Summary => include_str!("../prompts/summary.j2"),
+            Self::Email => include_str!("../prompts/email.j2"),
+            Self::Script => include_str!("../prompts/script.j2"),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod call;
 pub mod http;
 pub mod openai;
 pub mod price;
+pub mod schema;
 mod sse;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use hellosales_core::{ErrorCode, Failure};
 use serde::Serialize;
 
 use crate::stage::StageError;
+use schema::{Fault, Schema};
 
 /// A model that answers in text.
 pub trait Llm: Send + Sync + fmt::Debug {
@@ -65,6 +67,8 @@ pub struct LlmRequest {
     pub temperature: Option<f64>,
     /// The most tokens that the answer may have.
     pub max_tokens: Option<u32>,
+    /// The shape of the JSON that the answer is to be; `None`: it is text.
+    pub schema: Option<&'static Schema>,
 }
 
 /// What comes back, in order: `Started`, deltas, perhaps `Usage`, `Finished`.
@@ -160,6 +164,9 @@ pub enum ProviderError {
     /// The answer can't be read.
     #[error("malformed answer: {0}")]
     Malformed(&'static str),
+    /// The answer can be read, and isn't what was asked for.
+    #[error("the answer does not fit: {0}")]
+    DoesNotFit(Fault),
     /// The answer is longer than any that we take.
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
@@ -182,6 +189,9 @@ pub enum ProviderError {
     Unauthorised(u16),
 }
 
+/// Where a failure's details say what was wrong with an answer: the next attempt tells it to the model.
+pub const FAULT: &str = "fault";
+
 impl ProviderError {
     /// The code that clients and operators see.
     #[must_use]
@@ -190,7 +200,7 @@ impl ProviderError {
             Self::TimeoutBeforeFirstToken(_) | Self::TimeoutAfterFirstToken(_) => ErrorCode::ProviderTimeout,
             Self::RateLimited { .. } | Self::QuotaSpent => ErrorCode::ProviderRateLimited,
             Self::Unavailable { .. } | Self::CutStream | Self::Unauthorised(_) => ErrorCode::ProviderUnavailable,
-            Self::Malformed(_) | Self::TooLong(_) => ErrorCode::ProviderMalformedAnswer,
+            Self::Malformed(_) | Self::DoesNotFit(_) | Self::TooLong(_) => ErrorCode::ProviderMalformedAnswer,
             Self::Refused => ErrorCode::ProviderRefused,
             Self::InvalidRequest { .. } => ErrorCode::ProviderInvalidRequest,
             Self::ContextTooLong => ErrorCode::ContextTooLong,
@@ -206,6 +216,7 @@ impl ProviderError {
                 | Self::TimeoutAfterFirstToken(_)
                 | Self::CutStream
                 | Self::Malformed(_)
+                | Self::DoesNotFit(_)
                 | Self::TooLong(_)
                 | Self::Refused
         )
@@ -230,6 +241,9 @@ impl ProviderError {
         if let Self::InvalidRequest { code: Some(code), .. } = self {
             failure.details.insert("provider_code".to_owned(), code.clone().into());
         }
+        if let Self::DoesNotFit(_) | Self::Malformed(_) | Self::TooLong(_) = self {
+            failure.details.insert(FAULT.to_owned(), self.to_string().into());
+        }
         // A new key or a paid bill helps the same request.
         failure.retryable = failure.retryable || matches!(self, Self::Unauthorised(_) | Self::QuotaSpent);
         failure
@@ -253,6 +267,7 @@ impl ProviderError {
             | Self::Unavailable { .. }
             | Self::CutStream
             | Self::Malformed(_)
+            | Self::DoesNotFit(_)
             | Self::TooLong(_) => StageError::Retry(failure, self.retry_after()),
         }
     }

@@ -3,7 +3,7 @@
 //! A worker never drops a result that it may still own: what could not be settled is tried again for ever, and the
 //! token decides.
 
-mod backlog;
+pub(crate) mod backlog;
 mod companions;
 
 use futures::stream::{FuturesUnordered, StreamExt};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hellosales_core::queue::{ClaimedStep, StreamTail};
-use hellosales_core::stream::{Opened, open::open};
+use hellosales_core::stream::{Opened, StreamText, open::open};
 use hellosales_core::{Database, LeaseToken, RunId, metrics};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -91,7 +91,7 @@ impl Streams {
     pub async fn open(&self, step: &ClaimedStep) -> Result<OpenStream, StreamLost> {
         let opened = match step.opened() {
             Some(opened) => opened,
-            None => self.open_anew(step, String::new).await?,
+            None => self.open_anew(step, StreamText::default).await?,
         };
         let stream = Arc::new(Stream::new(step, opened, Arc::clone(&self.bell)));
         let key = (step.run().id, step.token());
@@ -99,7 +99,7 @@ impl Streams {
         Ok(OpenStream { key, handle: StreamHandle { stream }, streams: self.clone() })
     }
 
-    async fn open_anew(&self, step: &ClaimedStep, said: impl Fn() -> String) -> Result<Opened, StreamLost> {
+    async fn open_anew(&self, step: &ClaimedStep, said: impl Fn() -> StreamText) -> Result<Opened, StreamLost> {
         loop {
             match open(&self.database, step, &said()).await {
                 Ok(Some(opened)) => return Ok(opened),
@@ -158,7 +158,7 @@ impl OpenStream {
             Some(position) if state.buffer.is_flushed() => (position.major, position.next_minor - 1),
             _ => (state.last_major, NO_MINOR),
         };
-        StreamTail { major, last_minor, text: state.buffer.text().to_owned() }
+        StreamTail { major, last_minor, text: state.buffer.text().clone() }
     }
 }
 
@@ -175,7 +175,15 @@ impl StreamHandle {
     /// # Errors
     /// If the step is no longer ours.
     pub async fn delta(&self, text: &str) -> Result<(), StreamLost> {
-        self.push(|buffer| buffer.delta(text)).await
+        self.push(|buffer| buffer.delta(None, text)).await
+    }
+
+    /// The same, to one field of a structured answer.
+    ///
+    /// # Errors
+    /// If the step is no longer ours.
+    pub async fn delta_in(&self, field: &'static str, text: &str) -> Result<(), StreamLost> {
+        self.push(|buffer| buffer.delta(Some(field), text)).await
     }
 
     /// Takes back all that was written in this attempt and gives readers this text instead
@@ -190,7 +198,7 @@ impl StreamHandle {
     /// What a reader has, or will have, of this attempt.
     #[must_use]
     pub fn text(&self) -> String {
-        self.stream.lock().buffer.text().to_owned()
+        self.stream.lock().buffer.text().joined()
     }
 
     async fn push(&self, write: impl FnOnce(&mut Buffer)) -> Result<(), StreamLost> {

@@ -74,7 +74,7 @@ impl Grant for ChatUse {
     const ANY_OF: &'static [Permission] = &[Permission::ChatUse];
 }
 
-/// May read products, clients, scripts, emails.
+/// May read products, clients, scripts, emails and the company profile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ContentRead;
 

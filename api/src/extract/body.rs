@@ -1,5 +1,7 @@
 //! The body of a request: its type, its size, its time, and what is in it.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
@@ -7,6 +9,8 @@ use hellosales_core::ErrorCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Fields, strict};
 use crate::error::{Fault, Problem};
@@ -19,6 +23,44 @@ pub(crate) trait ReadBody: Sized {
 
     /// Takes what it needs; what it returns counts only if no fault was found.
     fn read(fields: &mut Fields) -> Self;
+}
+
+/// A body that makes something: that of a change, with what a new one must have.
+#[derive(Debug, Clone)]
+pub(crate) struct New<T>(pub T);
+
+/// What can be made by the body of its change.
+pub(crate) trait Made: ReadBody + ToSchema {
+    /// The members that a new one must have.
+    const REQUIRED: &'static [&'static str];
+    /// What the document calls the body.
+    const NAME: &'static str;
+}
+
+impl<T: Made> ReadBody for New<T> {
+    const KNOWN: &'static [&'static str] = T::KNOWN;
+
+    fn read(fields: &mut Fields) -> Self {
+        fields.demand(T::REQUIRED);
+        Self(T::read(fields))
+    }
+}
+
+impl<T: Made> PartialSchema for New<T> {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = T::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required = T::REQUIRED.iter().copied().map(str::to_owned).collect();
+            object.description = None;
+        }
+        schema
+    }
+}
+
+impl<T: Made> ToSchema for New<T> {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed(T::NAME)
+    }
 }
 
 /// A body of JSON.

@@ -1,6 +1,8 @@
 //! The members of a body, read one by one: each fault is named by its pointer. A fault of shape (unknown,
 //! missing, wrong type) is told first and alone; faults of value are told all at once.
 
+pub(crate) mod content;
+
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Number, Value};

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::extract::ETag;
+
 /// The run whose turn it is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct ActiveRun {
@@ -69,10 +71,10 @@ impl From<Session> for SessionObject {
 impl SessionObject {
     /// Of what can be edited: a turn that comes or goes doesn't make an editor's copy stale.
     #[must_use]
-    pub(crate) fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> ETag {
         let edited = json!([self.id, self.title, self.state, self.product_id, self.client_id, self.metadata]);
         let digest = Sha256::digest(edited.to_string());
         let short: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{short}\"")
+        ETag::digest(&short)
     }
 }

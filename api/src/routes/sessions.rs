@@ -8,16 +8,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use hellosales_core::SessionId;
 use hellosales_core::content::interaction::{self, Interaction};
-use hellosales_core::content::session::{self, After, Session};
+use hellosales_core::content::listing::Sort;
+use hellosales_core::content::session::{self, Filter, Session};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{json, with_header};
+use super::json;
 use crate::auth::{Caller, ChatUse, May};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Id, Params, Query, ReadQuery};
 use crate::object::{InteractionObject, SessionObject};
-use crate::page::{List, PageQuery, Scope};
+use crate::page::{self, List, PageQuery, Scope};
+use crate::resource::ListQuery;
 use crate::state::AppState;
 use crate::turn::session_not_found;
 
@@ -29,42 +31,37 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(history))
 }
 
-/// Which sessions.
-#[derive(Debug)]
-struct ListQuery {
-    page: PageQuery,
-    state: Option<&'static str>,
-}
-
-impl ReadQuery for ListQuery {
-    const KNOWN: &'static [&'static str] = &["limit", "cursor", "sort", "state"];
+impl ReadQuery for ListQuery<Filter> {
+    const KNOWN: &'static [&'static str] = &["limit", "cursor", "sort", "q", "state"];
 
     fn read(params: &mut Params) -> Self {
-        params.word("sort", &[("-created_at", ())]);
-        Self { page: PageQuery::read(params), state: params.word("state", &[("active", "active"), ("ended", "ended")]) }
+        let sort = params.word("sort", &[("-created_at", Sort::Newest), ("created_at", Sort::Oldest)]);
+        let state = params.word("state", &[("active", "active"), ("ended", "ended")]);
+        let filter = Filter { state, search: page::search(params) };
+        Self { page: PageQuery::read(params), sort: sort.unwrap_or_default(), filter }
     }
 }
 
-/// The caller's sessions, newest first.
+/// The caller's sessions; `q` looks at their titles and at what was said in them.
 #[utoipa::path(get, path = "/chat/sessions", tag = "chat",
     params(("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("cursor" = Option<String>, Query, min_length = 1),
-           ("sort" = Option<String>, Query, pattern = "^-created_at$"),
+           ("sort" = Option<String>, Query, pattern = "^-?created_at$"), ("q" = Option<String>, Query, max_length = 500),
            ("state" = Option<String>, Query, pattern = "^(active|ended)$")),
     responses((status = 200, body = List<SessionObject>), (status = 422, body = ProblemBody)))]
 async fn list(
     State(state): State<AppState>,
     may: May<ChatUse>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<ListQuery<Filter>>,
 ) -> Result<Response, Problem> {
     let caller = may.caller;
-    let scope = Scope::new("sessions", caller.org(), caller.user(), &query.state);
-    let after = scope.read(query.page.cursor.as_deref())?.map(|(created_at, id)| After { created_at, id });
+    let mut scope = Scope::new("sessions", caller.org(), caller.user(), &query.filter);
+    let slice = scope.slice(&query.page, query.sort)?;
     let mut tx = state.db.begin_fast().await?;
     let mut org = tx.enter(caller.org()).await?;
-    let rows = session::list(&mut org, caller.user(), query.state, after, query.page.limit + 1).await?;
-    let total = session::count(&mut org, caller.user(), query.state).await?;
-    let position = |row: &Session| (row.created_at, row.id);
-    let page: List<SessionObject> = scope.page(rows, query.page.limit, total, position);
+    let rows = session::list(&mut org, caller.user(), &query.filter, &slice).await?;
+    let total = session::count(&mut org, caller.user(), &query.filter).await?;
+    let place = |row: &Session| query.sort.place(row.created_at, "", row.id.uuid());
+    let page: List<SessionObject> = scope.page(rows, query.page.limit, total, place);
     Ok(json(StatusCode::OK, &page))
 }
 
@@ -91,7 +88,7 @@ async fn read(state: &AppState, caller: &Caller, id: SessionId) -> Result<Sessio
 
 /// A session with its tag.
 fn whole(status: StatusCode, session: &SessionObject) -> Response {
-    with_header(json(status, session), "etag", &session.etag())
+    session.etag().on(json(status, session))
 }
 
 /// Which part of a history.

@@ -5,6 +5,7 @@ use hellosales_core::RunId;
 use hellosales_core::stream::read::StreamRow;
 use serde_json::{Map, Value, json};
 
+use super::text::TextSoFar;
 use crate::object::RunObject;
 
 /// How long a browser waits before it reconnects: random, so that a fleet doesn't come back at once.
@@ -54,9 +55,9 @@ pub(super) fn ended(seq: i64, event: &str, members: Value, run: &RunObject) -> B
     frame(Some(seq), event, &data)
 }
 
-/// The text so far.
-pub(super) fn snapshot(seq: i64, run: &RunObject, text: &str, attempt: Option<&Value>, at: &Value) -> Bytes {
-    let members = json!({"at": at, "attempt": attempt, "text": text, "run": run});
+/// The text so far: one, or one a field.
+pub(super) fn snapshot(seq: i64, run: &RunObject, text: &TextSoFar, attempt: Option<&Value>, at: &Value) -> Bytes {
+    let members = json!({"at": at, "attempt": attempt, "text": text.plain(), "fields": text.by_field(), "run": run});
     frame(Some(seq), "run.snapshot", &with_head(run.id.into(), Some(seq), "run.snapshot", members))
 }
 

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::frame;
+use super::text::TextSoFar;
 use crate::auth::Caller;
 use crate::clock;
 use crate::error::timestamp;
@@ -94,7 +95,7 @@ pub(crate) fn response(stream: Stream, row: RunRow, position: Option<i64>) -> Re
 /// What a follower has when it has read a run's events up to a position.
 struct Told {
     position: i64,
-    text: String,
+    text: TextSoFar,
     attempt: Option<Value>,
 }
 
@@ -106,7 +107,10 @@ impl Told {
         }
         match row.event.as_str() {
             "output.reset" => self.text.clear(),
-            "output.delta" => self.text.push_str(row.data.get("delta").and_then(Value::as_str).unwrap_or("")),
+            "output.delta" => {
+                let member = |name| row.data.get(name).and_then(Value::as_str);
+                self.text.push(member("field"), member("delta").unwrap_or_default());
+            }
             _ => {}
         }
     }
@@ -129,8 +133,10 @@ impl Stream {
     /// The chunks are gone: what is stored takes their place, and the end event is made from the run.
     async fn write_pruned(&self, out: &Writer, row: RunRow) -> Result<(), Over> {
         let end = seq(row.stream_major, 0);
-        let text = row.said_content.clone().unwrap_or_default();
+        let mut text = TextSoFar::of(&row);
+        text.push(None, row.said_content.as_deref().unwrap_or_default());
         let run = RunObject::from(row);
+        text.stored(run.result.as_ref());
         out.write(frame::snapshot(end - 1, &run, &text, None, &now())).await?;
         let members = json!({"at": run.completed_at, "generation": run.generation});
         out.write(frame::ended(end, &format!("run.{}", run.status), members, &run)).await
@@ -139,7 +145,7 @@ impl Stream {
     /// The text so far. What ended the run, if it has ended, is left to be told after it.
     async fn write_snapshot(&self, out: &Writer, row: RunRow) -> Result<i64, Over> {
         let end = row.has_ended().then(|| seq(row.stream_major, 0));
-        let mut told = Told { position: 0, text: String::new(), attempt: None };
+        let mut told = Told { position: 0, text: TextSoFar::of(&row), attempt: None };
         'read: loop {
             let rows = self.state.follow.read(self.run, told.position).await?;
             if rows.is_empty() {

@@ -162,13 +162,13 @@ impl Stage {
     /// Shows an event; tells whether it was text.
     fn hear(&self, event: &Event) -> bool {
         match event {
-            Event::Delta(text) => self.output.say_part(&text.replace('\n', "\n   ")),
-            Event::Snapshot(text) => self.output.say_part(text),
+            Event::Delta { text, .. } => self.output.say_part(&text.replace('\n', "\n   ")),
+            Event::Snapshot(said) => said.iter().for_each(|(_, text)| self.output.say_part(text)),
             Event::Reset(_) => self.output.say_part("\n   ↺ the text begins anew: "),
             Event::Waiting(why) => self.output.say_part(&format!("[waits: {why}] ")),
             Event::Started { .. } | Event::Ended(_) => {}
         }
-        matches!(event, Event::Delta(_))
+        matches!(event, Event::Delta { .. })
     }
 
     async fn show_timeline(&self, run: Uuid) -> anyhow::Result<()> {

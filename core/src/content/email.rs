@@ -1,8 +1,12 @@
 //! Sales emails: a row a version, of a lineage whose id never changes.
 
 mod generated;
+mod to_company;
+mod version;
 
 pub use generated::{GeneratedEmail, write_generated};
+pub use to_company::{EmailToCompany, latest_to_company};
+pub use version::{EmailText, version_text};
 
 use crate::run::text_enum;
 

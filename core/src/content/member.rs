@@ -29,3 +29,15 @@ pub async fn find(tx: &mut OrgTx<'_>, user: UserId) -> Result<Option<Member>, Da
     .await?;
     Ok(member)
 }
+
+/// The organisation's name, whoever asks; `None` if nobody has signed in to it yet.
+///
+/// # Errors
+/// If the database can't be read.
+pub async fn org_name(tx: &mut OrgTx<'_>) -> Result<Option<String>, DatabaseError> {
+    let org = tx.org().uuid();
+    let name = sqlx::query_scalar!(r#"SELECT org_name AS "org_name!" FROM org_members WHERE org_id = $1 LIMIT 1"#, org)
+        .fetch_optional(tx.connection())
+        .await?;
+    Ok(name)
+}

@@ -1,8 +1,10 @@
 //! Sales scripts: a row a version, of a lineage whose id never changes.
 
 mod generated;
+mod version;
 
 pub use generated::{GeneratedScript, write_generated};
+pub use version::{ScriptText, version_text};
 
 use crate::run::text_enum;
 

@@ -2,8 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::listing::{Slice, Sort};
+use super::search::Search;
 use super::{COUNT_LIMIT, Total, Viewer};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
@@ -116,18 +119,18 @@ impl From<sqlx::Error> for SessionError {
     }
 }
 
-/// Where a page starts: after this session, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct After {
-    /// When that session was made.
-    pub created_at: DateTime<Utc>,
-    /// Its id.
-    pub id: SessionId,
+/// Which of a person's sessions; `None` doesn't ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Filter {
+    /// Where they stand.
+    pub state: Option<&'static str>,
+    /// Whose title, or something said in them, has words that begin with these.
+    pub search: Option<Search>,
 }
 
 /// One statement's columns, for one session and for a page of them.
 macro_rules! select {
-    (@ $where:tt, $($argument:expr),+) => {
+    ([$($tail:tt)+], $($argument:expr),+) => {
         sqlx::query_as!(
             Session,
             r#"SELECT s.id AS "id: SessionId", s.user_id AS "user_id: UserId", s.title, s.state, s.session_type,
@@ -136,12 +139,9 @@ macro_rules! select {
                  s.active_run_id AS "active_run_id: RunId", r.status AS "active_run_status?", s.metadata, s.started_at, s.ended_at,
                  s.last_interaction_at, s.created_at
                FROM sessions s LEFT JOIN pipeline_runs r ON r.id = s.active_run_id "#
-                + $where,
+                + $($tail)+,
             $($argument),+
         )
-    };
-    ($($tail:tt)+) => {
-        select!(@ $($tail)+)
     };
 }
 
@@ -172,7 +172,7 @@ pub async fn create(tx: &mut OrgTx<'_>, new: &NewSession) -> Result<(), SessionE
 pub async fn get(tx: &mut OrgTx<'_>, id: SessionId, viewer: Viewer) -> Result<Option<Session>, DatabaseError> {
     let org = tx.org().uuid();
     let query = select!(
-        "WHERE s.id = $1 AND s.org_id = $2 AND ($4 OR s.user_id = $3)",
+        ["WHERE s.id = $1 AND s.org_id = $2 AND ($4 OR s.user_id = $3)"],
         id.uuid(),
         org,
         viewer.user_id.uuid(),
@@ -198,43 +198,63 @@ pub async fn lock(tx: &mut OrgTx<'_>, id: SessionId, viewer: Viewer) -> Result<b
     Ok(row.is_some())
 }
 
-/// A page of a person's own sessions, newest first.
+/// A page of a person's own sessions, in an order by time; there is none by name.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn list(
     tx: &mut OrgTx<'_>,
     owner: UserId,
-    state: Option<&str>,
-    after: Option<After>,
-    limit: i64,
+    filter: &Filter,
+    slice: &Slice,
 ) -> Result<Vec<Session>, DatabaseError> {
-    let org = tx.org().uuid();
-    let query = select!(
-        "WHERE s.user_id = $1 AND s.org_id = $2 AND ($3::text IS NULL OR s.state = $3)
-           AND (s.created_at, s.id) < (coalesce($4, 'infinity'::timestamptz), coalesce($5, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-         ORDER BY s.created_at DESC, s.id DESC LIMIT $6",
-        owner.uuid(),
-        org,
-        state,
-        after.map(|a| a.created_at),
-        after.map(|a| a.id.uuid()),
-        limit
-    );
-    Ok(query.fetch_all(tx.connection()).await?)
+    macro_rules! page {
+        ($tail:tt) => {
+            select!(
+                ["WHERE s.user_id = $1 AND s.org_id = $2 AND ($3::text IS NULL OR s.state = $3)
+               AND ($4::text IS NULL OR s.words @@ to_tsquery('simple', nullif($4, '')) OR EXISTS (
+                 SELECT 1 FROM interactions i WHERE i.org_id = s.org_id AND i.session_id = s.id AND i.superseded_by IS NULL
+                   AND i.words @@ to_tsquery('simple', nullif($4, '')))) " + $tail],
+                owner.uuid(),
+                tx.org().uuid(),
+                filter.state,
+                filter.search.as_ref().map(Search::as_str),
+                slice.time_bound(),
+                slice.id_bound(),
+                slice.limit
+            )
+            .fetch_all(tx.connection())
+            .await?
+        };
+    }
+    Ok(if slice.sort == Sort::Oldest {
+        page!(
+            "AND (s.created_at, s.id) > ($5, $6)
+             ORDER BY s.created_at, s.id LIMIT $7"
+        )
+    } else {
+        page!(
+            "AND (s.created_at, s.id) < ($5, $6)
+             ORDER BY s.created_at DESC, s.id DESC LIMIT $7"
+        )
+    })
 }
 
 /// How many sessions [`list`] would give in all.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn count(tx: &mut OrgTx<'_>, owner: UserId, state: Option<&str>) -> Result<Total, DatabaseError> {
+pub async fn count(tx: &mut OrgTx<'_>, owner: UserId, filter: &Filter) -> Result<Total, DatabaseError> {
     let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM sessions
-           WHERE user_id = $1 AND org_id = $2 AND ($3::text IS NULL OR state = $3) LIMIT $4) s"#,
+        r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM sessions s WHERE s.user_id = $1 AND s.org_id = $2
+             AND ($3::text IS NULL OR s.state = $3)
+             AND ($4::text IS NULL OR s.words @@ to_tsquery('simple', nullif($4, '')) OR EXISTS (
+               SELECT 1 FROM interactions i WHERE i.org_id = s.org_id AND i.session_id = s.id AND i.superseded_by IS NULL
+                 AND i.words @@ to_tsquery('simple', nullif($4, '')))) LIMIT $5) counted"#,
         owner.uuid(),
         tx.org().uuid(),
-        state,
+        filter.state,
+        filter.search.as_ref().map(Search::as_str),
         COUNT_LIMIT + 1,
     )
     .fetch_one(tx.connection())

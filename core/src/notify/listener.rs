@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgNotification};
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{CANCEL, QUEUE, RunMap, STREAM};
+use super::{BATCH, CANCEL, QUEUE, RunMap, STREAM};
 use crate::database::Database;
 use crate::error::DatabaseError;
 use crate::id::RunId;
@@ -25,6 +25,8 @@ pub enum Wake {
     Stream(RunMap),
     /// These runs were cancelled.
     Cancel(Vec<RunId>),
+    /// A batch is new, or stands elsewhere; or a pause has begun or ended.
+    Batch,
     /// The connection came back: anything may have been missed.
     Reconnected,
 }
@@ -72,7 +74,7 @@ async fn run(db: Database, sender: broadcast::Sender<Wake>, listening: Arc<Atomi
 
 async fn listen(db: &Database, sender: &broadcast::Sender<Wake>, listening: &AtomicBool) -> Result<(), DatabaseError> {
     let mut listener: PgListener = db.listener().await?;
-    listener.listen_all([QUEUE, STREAM, CANCEL]).await?;
+    listener.listen_all([QUEUE, STREAM, CANCEL, BATCH]).await?;
     listening.store(true, Ordering::Relaxed);
     let _nobody_hears = sender.send(Wake::Reconnected);
     // `None`: the connection is gone.
@@ -96,6 +98,7 @@ fn decode(notification: &PgNotification) -> Option<Wake> {
         }
         STREAM => RunMap::decode(payload).map(Wake::Stream),
         CANCEL => Some(Wake::Cancel(payload.split(',').filter_map(|id| id.parse().ok()).collect())),
+        BATCH => Some(Wake::Batch),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnection;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{CANCEL, MAX_CANCELS, QUEUE, RunMap, STREAM};
+use super::{BATCH, CANCEL, MAX_CANCELS, QUEUE, RunMap, STREAM};
 use crate::database::Database;
 use crate::error::DatabaseError;
 use crate::id::RunId;
@@ -67,6 +67,7 @@ struct Merged {
     lanes: [bool; 3],
     streams: RunMap,
     cancels: BTreeSet<RunId>,
+    batches: bool,
 }
 
 impl Merged {
@@ -78,6 +79,7 @@ impl Merged {
             self.streams.insert(run);
         }
         self.cancels.extend(wakes.cancels);
+        self.batches |= wakes.batches;
     }
 
     async fn send(&self, connection: &mut PgConnection) -> Result<(), DatabaseError> {
@@ -97,6 +99,10 @@ impl Merged {
         for group in cancels.chunks(MAX_CANCELS) {
             channels.push(CANCEL.to_owned());
             payloads.push(group.join(","));
+        }
+        if self.batches {
+            channels.push(BATCH.to_owned());
+            payloads.push(String::new());
         }
         sqlx::query!(
             "SELECT pg_notify(v.channel, v.payload) FROM unnest($1::text[], $2::text[]) AS v(channel, payload)",

@@ -23,9 +23,10 @@ pub static EMAIL: Pipeline = Pipeline::new(
             .timeout_ms(60_000)
             .streams(),
         guard("output_guard").needs(&["llm"]),
-        work("persist").needs(&["output_guard"]),
+        work("persist").needs(&["product_enrich", "client_enrich", "company_enrich", "output_guard"]),
     ],
-);
+)
+.tells(&["subject", "body", "call_to_action", "personalization_fields"]);
 
 /// What an email is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]

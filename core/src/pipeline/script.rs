@@ -23,9 +23,10 @@ pub static SCRIPT: Pipeline = Pipeline::new(
             .timeout_ms(60_000)
             .streams(),
         guard("output_guard").needs(&["llm"]),
-        work("persist").needs(&["output_guard"]),
+        work("persist").needs(&["product_enrich", "client_enrich", "company_enrich", "output_guard"]),
     ],
-);
+)
+.tells(&["content", "key_talking_points", "objection_handlers", "discovery_questions", "closing_techniques"]);
 
 /// What a script is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -14,11 +14,11 @@ use super::settle::{Landed, LockedRun, SettleOptions, Work};
 use super::submit::stage_number;
 use super::{ClaimedStep, End};
 use crate::database::Tx;
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, ErrorCode};
 use crate::id::{LeaseToken, RunId};
 use crate::run::RunStatus;
 use crate::step::{HeldBy, StepStatus};
-use crate::stream::{self, Opened};
+use crate::stream::{self, Opened, delta};
 
 /// A live run's progress, as it will be written.
 #[derive(Debug)]
@@ -147,8 +147,20 @@ pub(super) fn take_back(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>
         let (End::Ok(_), Some(text)) = (&end.settlement.end, &end.settlement.instead) else { continue };
         let attempt = end.settlement.step.attempt();
         let reset = ("output.reset", json!({"reason": "filtered", "attempt": attempt}));
-        let delta = ("output.delta", json!({"field": null, "delta": text, "attempt": attempt}));
-        work.lifecycle(run, vec![reset, delta]);
+        work.lifecycle(run, vec![reset, ("output.delta", delta(None, text, attempt))]);
+    }
+}
+
+/// A guard refused what was streamed, and its run fails of it: readers forget the text, and get none instead.
+pub(super) fn withdraw(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>]) {
+    for end in ends {
+        let End::Fail(failure) = &end.settlement.end else { continue };
+        let step = &end.settlement.step;
+        let streamed = step.run.stream
+            && step.pipeline.stages.iter().enumerate().any(|(n, shape)| shape.streams && run.made & (1 << n) != 0);
+        if failure.code == ErrorCode::GuardBlocked && streamed {
+            work.lifecycle(run, vec![("output.reset", json!({"reason": "filtered", "attempt": step.attempt()}))]);
+        }
     }
 }
 
@@ -172,8 +184,7 @@ pub(super) async fn restore_stream(
         if !there {
             let attempt = end.settlement.step.attempt();
             let reset = ("output.reset", json!({"reason": "retry", "attempt": attempt}));
-            let delta = ("output.delta", json!({"field": null, "delta": tail.text, "attempt": attempt}));
-            work.lifecycle(run, vec![reset, delta]);
+            work.lifecycle(run, std::iter::once(reset).chain(tail.text.deltas(attempt)).collect());
         }
     }
     Ok(())

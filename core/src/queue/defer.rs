@@ -1,11 +1,12 @@
 //! Defer: `running -> delayed` for a retry or a snooze, `running -> ready` for what is given back. The row was
 //! written by the fence; this is what followers are told, of these ends and of the others.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::End;
 use super::journal;
 use super::settle::{Landed, LockedRun, Work};
+use crate::stream::delta;
 
 /// Adds the events of a live run's ends: `stage.completed`, `run.waiting`, and what a guard says instead of an answer.
 pub(super) fn journal(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>]) {
@@ -24,7 +25,7 @@ pub(super) fn journal(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>])
                 events.push(("run.waiting", journal::waiting(reason.as_str(), end.row.available_at, detail)));
             }
             End::Cancel { reply: Some(reply), .. } => {
-                events.push(("output.delta", json!({"field": null, "delta": reply, "attempt": step.attempt()})));
+                events.push(("output.delta", delta(None, reply, step.attempt())));
             }
             _ => {}
         }

@@ -226,6 +226,7 @@ async fn settle_run(
     }
     complete::restore_stream(tx, work, run, ends).await?;
     complete::take_back(work, run, ends);
+    complete::withdraw(work, run, ends);
     defer::journal(work, run, ends);
     if let Some(end) = ends.iter().find(|end| matches!(end.settlement.end, End::Cancel { .. })) {
         complete::mark_done(run, ends);

@@ -11,6 +11,7 @@ use crate::database::OrgTx;
 use crate::error::{DatabaseError, Failure};
 use crate::id::LeaseToken;
 use crate::run::{StatusReason, text_enum};
+use crate::stream::StreamText;
 
 /// How a stage ended.
 #[derive(Debug, Clone)]
@@ -80,8 +81,8 @@ pub struct StreamTail {
     pub major: i32,
     /// The minor of its last event.
     pub last_minor: i32,
-    /// The whole text that a reader should have.
-    pub text: String,
+    /// All that a reader should have.
+    pub text: StreamText,
 }
 
 /// A result on its way to the database.

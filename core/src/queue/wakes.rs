@@ -12,6 +12,8 @@ pub struct Wakes {
     pub streams: Vec<RunId>,
     /// Runs that were cancelled.
     pub cancels: Vec<RunId>,
+    /// A batch has something to be admitted, paused, cancelled or ended.
+    pub batches: bool,
 }
 
 impl Wakes {
@@ -38,11 +40,12 @@ impl Wakes {
         }
         self.streams.extend(other.streams);
         self.cancels.extend(other.cancels);
+        self.batches |= other.batches;
     }
 
     /// Whether there is nobody to wake.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lanes == [false; 3] && self.streams.is_empty() && self.cancels.is_empty()
+        self.lanes == [false; 3] && self.streams.is_empty() && self.cancels.is_empty() && !self.batches
     }
 }

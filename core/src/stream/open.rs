@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::Opened;
+use super::{Opened, StreamText};
 use crate::database::Database;
 use crate::error::DatabaseError;
 use crate::queue::ClaimedStep;
 
 /// Opens the stream of a claimed streaming step, durably. A second or later attempt tells readers to forget the
-/// text of the one before; a writer that lost its place (`said` is not empty) gives them the text so far as one
-/// token. `None`: the step is no longer this worker's.
+/// text of the one before; a writer that lost its place (`said` is not empty) gives them the text so far, one
+/// token a field. `None`: the step is no longer this worker's.
 ///
 /// # Errors
 /// If the server refused, or did not answer; opening again is harmless.
-pub async fn open(db: &Database, step: &ClaimedStep, said: &str) -> Result<Option<Opened>, DatabaseError> {
+pub async fn open(db: &Database, step: &ClaimedStep, said: &StreamText) -> Result<Option<Opened>, DatabaseError> {
     let run = step.run();
     let mut tx = db.begin().await?;
     let major =
@@ -27,9 +27,7 @@ pub async fn open(db: &Database, step: &ClaimedStep, said: &str) -> Result<Optio
     if resets {
         events.push(("output.reset", json!({"reason": "retry", "attempt": step.attempt()})));
     }
-    if !said.is_empty() {
-        events.push(("output.delta", json!({"field": null, "delta": said, "attempt": step.attempt()})));
-    }
+    events.extend(said.deltas(step.attempt()));
     let next_minor = i32::try_from(events.len()).unwrap_or(i32::MAX);
     let minors: Vec<i32> = (0..next_minor).collect();
     let names: Vec<String> = events.iter().map(|(event, _)| (*event).to_owned()).collect();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::seq;
+use super::{Field, delta, seq};
 use crate::database::Database;
 use crate::error::DatabaseError;
 use crate::id::{LeaseToken, RunId};
@@ -14,7 +14,12 @@ use crate::id::{LeaseToken, RunId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chunk {
     /// More text.
-    Delta(String),
+    Delta {
+        /// Of which field.
+        field: Field,
+        /// The text.
+        text: String,
+    },
     /// What was said is taken back; the safe reply follows as one delta.
     Filtered,
 }
@@ -41,14 +46,14 @@ pub struct Flush {
 impl Chunk {
     const fn event(&self) -> &'static str {
         match self {
-            Self::Delta(_) => "output.delta",
+            Self::Delta { .. } => "output.delta",
             Self::Filtered => "output.reset",
         }
     }
 
     fn data(&self, attempt: i16) -> Value {
         match self {
-            Self::Delta(text) => json!({"field": null, "delta": text, "attempt": attempt}),
+            Self::Delta { field, text } => delta(*field, text, attempt),
             Self::Filtered => json!({"reason": "filtered", "attempt": attempt}),
         }
     }

@@ -1,23 +1,34 @@
 //! The one door to a model: the ledger's row is open before anything is sent, and closed whatever becomes of the call,
-//! also when its stage is aborted in mid-sentence. Breaker, limits, budget and fallback will stand here too.
+//! also when its stage is aborted in mid-sentence, and what a call of a batch can cost is reserved from its budget before.
+//! Breaker, limits and fallback will stand here too.
 
+mod desk;
 mod ledger;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::provider_call::{self, NewCall};
+use hellosales_core::queue::SnoozeReason;
 use hellosales_core::queue::lease::Owned;
 use hellosales_core::run::QualityMode;
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId, WorkerId};
 use tokio_util::task::TaskTracker;
 
-use super::price::{Prices, count_prompt, count_tokens};
+use super::price::{Prices, count_prompt, count_tokens, most_prompt_tokens};
+use super::schema::Schema;
 use super::{Finish, Llm, LlmEvent, LlmRequest, Message, ProviderError, Usage};
 use crate::stage::{StageContext, StageError};
-use ledger::Entry;
+use desk::Ledger;
+use ledger::{Asked, Entry};
+
+/// An answer in a batch has a limit, since its price is reserved before it is known.
+const MOST_ANSWER_TOKENS: u32 = 4_096;
+/// A call for which its batch's budget doesn't reach asks again after so long: others may have cost less than they could.
+const BUDGET_PAUSE: Duration = Duration::from_secs(2);
 
 /// Which model answers in which quality mode.
 #[derive(Debug, Clone)]
@@ -47,6 +58,9 @@ pub struct LlmDoor {
     models: Arc<Models>,
     prices: Prices,
     open: TaskTracker,
+    /// Started with the first call: a door is made before there is a runtime.
+    ledger: Arc<OnceLock<Ledger>>,
+    desks: TaskTracker,
 }
 
 /// What a stage wants to be answered.
@@ -58,6 +72,8 @@ pub struct Prompt {
     pub temperature: Option<f64>,
     /// The most tokens that the answer may have.
     pub max_tokens: Option<u32>,
+    /// The shape of the JSON that the answer is to be; `None`: it is text.
+    pub schema: Option<&'static Schema>,
 }
 
 /// What came of a call.
@@ -81,16 +97,30 @@ impl LlmDoor {
     /// A door to one provider.
     #[must_use]
     pub fn new(llm: Arc<dyn Llm>, models: Models, prices: Prices) -> Self {
-        Self { llm, models: Arc::new(models), prices, open: TaskTracker::new() }
+        Self {
+            llm,
+            models: Arc::new(models),
+            prices,
+            open: TaskTracker::new(),
+            ledger: Arc::default(),
+            desks: TaskTracker::new(),
+        }
+    }
+
+    fn ledger(&self, db: &Database) -> Ledger {
+        self.ledger.get_or_init(|| Ledger::start(db.clone(), &self.desks)).clone()
     }
 
     /// Opens a call in the ledger and prepares it; it is sent when first read.
     ///
     /// # Errors
-    /// If the step is lost, or the ledger can't be written: then nothing was called.
-    pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, prompt: Prompt) -> Result<Call, StageError> {
+    /// If the step is lost, its batch's budget doesn't reach, or the ledger can't be written: then nothing was called.
+    pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, mut prompt: Prompt) -> Result<Call, StageError> {
         if !cx.may_call() {
             return Err(StageError::Lost);
+        }
+        if cx.run.batch.is_some() {
+            prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
         }
         let model = self.models.of(cx.run.quality_mode).to_owned();
         let call = NewCall {
@@ -109,16 +139,28 @@ impl LlmDoor {
             user_id: cx.run.user_id,
             prompt_messages: serde_json::to_value(&prompt.messages).unwrap_or_default(),
             tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
+            batch_id: cx.run.batch.map(|(batch, _)| batch),
+            most_cents: self.most_cents(&model, &prompt),
         };
-        let entry = Entry::open(self, cx.environment.database.clone(), call, cx.cancelled.clone()).await?;
-        let entry = entry.ok_or(StageError::Lost)?;
+        let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
+            Asked::Open(entry) => entry,
+            Asked::Lost => return Err(StageError::Lost),
+            Asked::OverBudget { may_come_back } => return Err(over_budget(may_come_back)),
+        };
         // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
         if !cx.may_call() {
             return Err(StageError::Lost);
         }
-        let Prompt { messages, temperature, max_tokens } = prompt;
-        let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens });
+        let Prompt { messages, temperature, max_tokens, schema } = prompt;
+        let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens, schema });
         Ok(Call { stream, entry, finish: None })
+    }
+
+    /// What a call can cost at most.
+    fn most_cents(&self, model: &str, prompt: &Prompt) -> rust_decimal::Decimal {
+        let tokens_in = most_prompt_tokens(&prompt.messages);
+        let tokens_out = prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS);
+        self.prices.cost_cents(self.llm.provider(), model, Usage { tokens_in, tokens_out })
     }
 
     /// Closes the calls that a lost worker left open for a step, with what is known of their cost.
@@ -210,6 +252,12 @@ impl Call {
         self.entry.text()
     }
 
+    /// Why the answer ended, once it has.
+    #[must_use]
+    pub const fn ended(&self) -> Option<Finish> {
+        self.finish
+    }
+
     /// The call is over, as it should be; or we have had enough of it. An answer that holds nothing but space is a fault.
     ///
     /// # Errors
@@ -232,6 +280,12 @@ impl Call {
         entry.fail(code, message, error.is_billed()).await;
         reported
     }
+}
+
+fn over_budget(may_come_back: bool) -> StageError {
+    let detail =
+        if may_come_back { "the rest of the batch's budget is reserved" } else { "the batch's budget is spent" };
+    StageError::Snooze(BUDGET_PAUSE, SnoozeReason::Budget, detail.to_owned())
 }
 
 /// Why a call that nobody finished ended.

@@ -112,6 +112,16 @@ pub fn count_prompt(messages: &[Message]) -> u32 {
     messages.iter().fold(0, |sum: u32, message| sum.saturating_add(count_tokens(&message.content)).saturating_add(4))
 }
 
+/// A prompt has at most this many tokens, whatever cuts it into tokens: none is shorter than a byte, and what frames a
+/// message is a handful.
+#[must_use]
+pub fn most_prompt_tokens(messages: &[Message]) -> u32 {
+    const FRAME: usize = 16;
+    const PREAMBLE: usize = 64;
+    let most = messages.iter().fold(PREAMBLE, |sum, message| sum.saturating_add(message.content.len() + FRAME));
+    u32::try_from(most).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +165,16 @@ mod tests {
         assert!(matches!(Prices::parse(&row("-1")), Err(PricesError::Price { .. })));
         assert!(matches!(Prices::parse(&row("cheap")), Err(PricesError::Price { .. })));
         assert!(matches!(Prices::parse("[[price]]\nprovider='*'"), Err(PricesError::Read(_))));
+    }
+
+    #[test]
+    fn no_prompt_has_more_tokens_than_we_reserve_for() {
+        let message = |content: &str| Message { role: crate::provider::Speaker::User, content: content.to_owned() };
+        for text in ["", "a", "日本語", "🙂🙂", "four words of text"] {
+            let messages = [message(text), message(text)];
+            assert!(most_prompt_tokens(&messages) as usize >= 2 * text.len());
+            assert!(most_prompt_tokens(&messages) >= count_prompt(&messages));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What waits to be settled, and which of it goes together: pure.
+//! What waits to be settled, or closed in the ledger, and which of it goes together: pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A group has at most this many results.
-pub(super) const MAX_GROUP: usize = 250;
+pub(crate) const MAX_GROUP: usize = 250;
 /// No more than this many wait here; the rest waits with its jobs.
 const MAX_WAITING: usize = 4 * MAX_GROUP;
 /// After its run's row was locked this often, a result goes alone, and its transaction waits for the row.
@@ -19,7 +19,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How a result fared so far.
-pub(super) trait Patience {
+pub(crate) trait Patience {
     fn laters(&self) -> u32;
     fn failures(&self) -> u32;
 
@@ -29,7 +29,7 @@ pub(super) trait Patience {
 }
 
 #[derive(Debug)]
-pub(super) struct Backlog<T> {
+pub(crate) struct Backlog<T> {
     ready: VecDeque<T>,
     delayed: Vec<(Instant, T)>,
 }
@@ -41,12 +41,12 @@ impl<T> Default for Backlog<T> {
 }
 
 impl<T: Patience> Backlog<T> {
-    pub(super) fn push(&mut self, result: T) {
+    pub(crate) fn push(&mut self, result: T) {
         self.ready.push_back(result);
     }
 
     /// What a group could not settle: locked ones go into the next group, unanswered ones wait first, longer each time.
-    pub(super) fn again(&mut self, results: Vec<T>, now: Instant) {
+    pub(crate) fn again(&mut self, results: Vec<T>, now: Instant) {
         for result in results.into_iter().rev() {
             match result.failures().checked_sub(1) {
                 Some(doublings) => {
@@ -59,7 +59,7 @@ impl<T: Patience> Backlog<T> {
     }
 
     /// The next group, if there is something to settle.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Vec<T>> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Vec<T>> {
         let (due, delayed) = self.delayed.drain(..).partition(|(at, _)| *at <= now);
         self.delayed = delayed;
         self.ready.extend(due.into_iter().map(|(_, result)| result));
@@ -77,15 +77,15 @@ impl<T: Patience> Backlog<T> {
     }
 
     /// When the next one's wait is over, if none is ready before.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.delayed.iter().map(|(at, _)| *at).min()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.delayed.is_empty()
     }
 
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.ready.len() + self.delayed.len() < MAX_WAITING
     }
 }

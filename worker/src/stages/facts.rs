@@ -115,6 +115,7 @@ mod tests {
     fn a_clients_email_address_is_never_told() {
         let ana = Client {
             id: ClientId::new(),
+            external_id: None,
             name: "Ana".into(),
             company: None,
             title: Some("CTO".into()),

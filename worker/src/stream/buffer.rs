@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use hellosales_core::step::MAX_OUTPUT_BYTES;
-use hellosales_core::stream::Opened;
 use hellosales_core::stream::write::Chunk;
+use hellosales_core::stream::{Field, Opened, StreamText};
 
 /// A stage waits while this many bytes of its text are not yet in a row.
 pub(super) const ROOM_BYTES: usize = 64 * 1024;
@@ -15,7 +15,7 @@ pub(super) const MAX_ROWS: usize = 64;
 
 fn bytes(chunk: &Chunk) -> usize {
     match chunk {
-        Chunk::Delta(text) => text.len(),
+        Chunk::Delta { text, .. } => text.len(),
         Chunk::Filtered => 0,
     }
 }
@@ -28,7 +28,7 @@ pub(super) struct Buffer {
     pending_bytes: usize,
     /// How many rows, of those in `pending`, are on their way.
     sent: usize,
-    text: String,
+    text: StreamText,
     has_flushed: bool,
 }
 
@@ -41,7 +41,7 @@ impl Buffer {
         self.position
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(super) const fn text(&self) -> &StreamText {
         &self.text
     }
 
@@ -63,17 +63,21 @@ impl Buffer {
         !self.has_flushed && !self.pending.is_empty()
     }
 
-    pub(super) fn delta(&mut self, text: &str) {
+    pub(super) fn delta(&mut self, field: Field, text: &str) {
         // More than a checkpoint may have is neither kept nor shown: the stage's output will be refused.
-        if text.is_empty() || self.text.len() + text.len() > MAX_OUTPUT_BYTES {
+        if text.is_empty() || self.text.bytes() + text.len() > MAX_OUTPUT_BYTES {
             return;
         }
-        self.text.push_str(text);
+        self.text.push(field, text);
         self.pending_bytes += text.len();
         let open = self.pending.len() > self.sent;
         match self.pending.back_mut() {
-            Some(Chunk::Delta(last)) if open && last.len() + text.len() <= CHUNK_BYTES => last.push_str(text),
-            _ => self.pending.push_back(Chunk::Delta(text.to_owned())),
+            Some(Chunk::Delta { field: last_field, text: last })
+                if open && *last_field == field && last.len() + text.len() <= CHUNK_BYTES =>
+            {
+                last.push_str(text);
+            }
+            _ => self.pending.push_back(Chunk::Delta { field, text: text.to_owned() }),
         }
     }
 
@@ -83,7 +87,7 @@ impl Buffer {
         self.pending_bytes = self.pending.iter().map(bytes).sum();
         self.text.clear();
         self.pending.push_back(Chunk::Filtered);
-        self.delta(text);
+        self.delta(None, text);
     }
 
     /// The next rows, with the position of the first; none while others are on their way.
@@ -108,7 +112,7 @@ impl Buffer {
     }
 
     /// They are not, or nobody knows: the attempt must be opened anew, and begins with all of its text.
-    pub(super) fn in_doubt(&mut self) -> String {
+    pub(super) fn in_doubt(&mut self) -> StreamText {
         self.position = None;
         self.pending.clear();
         self.sent = 0;
@@ -132,50 +136,63 @@ mod tests {
     }
 
     fn delta(text: &str) -> Chunk {
-        Chunk::Delta(text.to_owned())
+        Chunk::Delta { field: None, text: text.to_owned() }
     }
 
     #[test]
     fn what_is_said_between_two_flushes_is_one_row() {
         let mut buffer = open();
-        buffer.delta("Hello");
+        buffer.delta(None, "Hello");
         assert!(buffer.is_urgent());
-        buffer.delta(" Ana");
+        buffer.delta(None, " Ana");
         assert_eq!(buffer.send(), Some((at(3, 1), vec![delta("Hello Ana")])));
-        buffer.delta(", how");
+        buffer.delta(None, ", how");
         assert_eq!(buffer.send(), None, "one flush at a time");
         buffer.landed();
         assert!(!buffer.is_urgent());
         assert_eq!(buffer.send(), Some((at(3, 2), vec![delta(", how")])));
         buffer.landed();
         assert!(buffer.is_flushed());
-        assert_eq!(buffer.text(), "Hello Ana, how");
+        assert_eq!(buffer.text().joined(), "Hello Ana, how");
+    }
+
+    #[test]
+    fn a_row_holds_one_field_and_rows_keep_the_order_of_what_was_said() {
+        let mut buffer = open();
+        for (field, text) in [("subject", "Hel"), ("subject", "lo"), ("body", "Hi "), ("body", "Ana")] {
+            buffer.delta(Some(field), text);
+        }
+        let row = |field, text: &str| Chunk::Delta { field: Some(field), text: text.to_owned() };
+        assert_eq!(buffer.send(), Some((at(3, 1), vec![row("subject", "Hello"), row("body", "Hi Ana")])));
+        buffer.delta(Some("body"), "!");
+        let said: Vec<_> = buffer.in_doubt().parts().map(|(field, text)| (field, text.to_owned())).collect();
+        assert_eq!(said, [(Some("subject"), "Hello".to_owned()), (Some("body"), "Hi Ana!".to_owned())]);
     }
 
     #[test]
     fn what_is_replaced_before_it_was_sent_is_never_sent() {
         let mut buffer = open();
-        buffer.delta("shown");
+        buffer.delta(None, "shown");
         assert!(buffer.send().is_some());
-        buffer.delta("secret");
+        buffer.delta(None, "secret");
         buffer.replace("safe");
         buffer.landed();
         assert_eq!(buffer.send(), Some((at(3, 2), vec![Chunk::Filtered, delta("safe")])));
-        assert_eq!(buffer.text(), "safe");
+        assert_eq!(buffer.text().joined(), "safe");
     }
 
     #[test]
     fn a_flush_in_doubt_begins_anew_with_all_of_the_text() {
         let mut buffer = open();
-        buffer.delta("one ");
+        buffer.delta(None, "one ");
         assert!(buffer.send().is_some());
-        buffer.delta("two ");
-        assert_eq!(buffer.in_doubt(), "one two ");
-        buffer.delta("three");
+        buffer.delta(None, "two ");
+        assert_eq!(buffer.in_doubt().joined(), "one two ");
+        buffer.delta(None, "three");
         assert_eq!(buffer.send(), None, "not before it is open again");
         buffer.opened(at(5, 3));
         assert_eq!(buffer.send(), Some((at(5, 3), vec![delta("three")])));
-        assert_eq!(buffer.text(), "one two three");
+        assert_eq!(buffer.text().joined(), "one two three");
     }
 
     #[test]
@@ -184,7 +201,7 @@ mod tests {
         let kilobyte = "x".repeat(1024);
         for _ in 0..64 {
             assert!(buffer.has_room());
-            buffer.delta(&kilobyte);
+            buffer.delta(None, &kilobyte);
         }
         assert!(!buffer.has_room());
         let (_, rows) = buffer.send().unwrap();
@@ -197,8 +214,8 @@ mod tests {
     #[test]
     fn text_beyond_what_a_checkpoint_may_have_is_not_kept() {
         let mut buffer = open();
-        buffer.delta(&"x".repeat(MAX_OUTPUT_BYTES));
-        buffer.delta("y");
-        assert_eq!(buffer.text().len(), MAX_OUTPUT_BYTES);
+        buffer.delta(None, &"x".repeat(MAX_OUTPUT_BYTES));
+        buffer.delta(None, "y");
+        assert_eq!(buffer.text().bytes(), MAX_OUTPUT_BYTES);
     }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use hellosales_core::content::session::{self, MAX_TITLE_CHARS, NewSession, SessionError};
-use hellosales_core::idempotency::{self, ClaimError, Claimed, KeyedRequest};
+use hellosales_core::idempotency::KeyedRequest;
 use hellosales_core::{ClientId, ErrorCode, OrgId, ProductId, SessionId};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,9 +14,9 @@ use crate::auth::{ChatUse, May};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Body, Fields, IdempotencyKey, Query, ReadBody};
 use crate::object::SessionObject;
+use crate::resource::claim;
 use crate::routes::{REPLAYED, with_header};
 use crate::state::AppState;
-use crate::turn::{in_flight, key_reused};
 
 /// A client's own data of a session may have this many bytes.
 pub(super) const MAX_METADATA_BYTES: usize = 16 * 1024;
@@ -86,14 +86,8 @@ struct Made {
 async fn write(state: &AppState, org: OrgId, new: &NewSession, key: Option<KeyedRequest>) -> Result<Made, Problem> {
     let mut tx = state.db.begin().await?;
     let mut org_tx = tx.enter(org).await?;
-    if let Some(key) = &key {
-        match idempotency::claim(&mut org_tx, key, "chat_session", new.id.uuid()).await {
-            Ok(Claimed::New) => {}
-            Ok(Claimed::Replay(id)) => return Ok(Made { id: id.into(), replayed: true }),
-            Ok(Claimed::Reused) => return Err(key_reused()),
-            Err(ClaimError::InFlight) => return Err(in_flight()),
-            Err(ClaimError::Database(error)) => return Err(error.into()),
-        }
+    if let Some(id) = claim(&mut org_tx, key.as_ref(), "chat_session", new.id.uuid()).await? {
+        return Ok(Made { id: id.into(), replayed: true });
     }
     session::create(&mut org_tx, new).await.map_err(refused)?;
     tx.commit().await?;

@@ -1,13 +1,13 @@
 //! What is done to a session that is there.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hellosales_core::SessionId;
 use hellosales_core::content::session::{self, MAX_TITLE_CHARS, SessionChange};
 use hellosales_core::database::OrgTx;
 use hellosales_core::queue::cancel;
 use hellosales_core::run::StatusReason;
-use hellosales_core::{ErrorCode, SessionId};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use super::create::{MAX_METADATA_BYTES, refused};
 use super::{read, whole};
 use crate::auth::{Caller, ChatUse, May};
 use crate::error::{Problem, ProblemBody};
-use crate::extract::{Body, Fields, Given, Id, NoBody, Query, ReadBody};
+use crate::extract::{Body, Fields, Given, Id, IfMatch, NoBody, Query, ReadBody};
 use crate::object::SessionObject;
 use crate::state::AppState;
 use crate::turn::session_not_found;
@@ -56,7 +56,7 @@ impl ReadBody for ChangeBody {
 pub(super) async fn patch(
     State(state): State<AppState>,
     may: May<ChatUse>,
-    (Id(id), _, IfMatch(expected)): (Id<SessionId>, Query<()>, IfMatch),
+    (Id(id), _, expected): (Id<SessionId>, Query<()>, IfMatch),
     body: Body<ChangeBody>,
 ) -> Result<Response, Problem> {
     let caller = may.caller;
@@ -70,7 +70,7 @@ pub(super) async fn patch(
     let written = async move {
         let mut tx = work.db.begin().await?;
         let mut org = tx.enter(who.org()).await?;
-        lock(&mut org, &who, id, expected.as_deref()).await?;
+        lock(&mut org, &who, id, &expected).await?;
         session::change(&mut org, id, &change).await.map_err(refused)?;
         tx.commit().await.map_err(Problem::from)
     };
@@ -85,15 +85,15 @@ pub(super) async fn patch(
 pub(super) async fn delete(
     State(state): State<AppState>,
     may: May<ChatUse>,
-    (Id(id), _, IfMatch(expected)): (Id<SessionId>, Query<()>, IfMatch),
+    (Id(id), _, expected): (Id<SessionId>, Query<()>, IfMatch),
     _: NoBody,
 ) -> Result<Response, Problem> {
     let (work, who) = (state.clone(), may.caller);
     let deleted = async move {
-        stop_summary(&work, &who, id, expected.as_deref()).await?;
+        stop_summary(&work, &who, id, &expected).await?;
         let mut tx = work.db.begin().await?;
         let mut org = tx.enter(who.org()).await?;
-        lock(&mut org, &who, id, expected.as_deref()).await?;
+        lock(&mut org, &who, id, &expected).await?;
         session::delete(&mut org, id).await.map_err(refused)?;
         tx.commit().await.map_err(Problem::from)
     };
@@ -103,7 +103,7 @@ pub(super) async fn delete(
 
 /// A summary that is on its way would write into a session that isn't there: it goes first. Only if no turn is
 /// active: the session is not going to be deleted then.
-async fn stop_summary(state: &AppState, caller: &Caller, id: SessionId, expected: Option<&str>) -> Result<(), Problem> {
+async fn stop_summary(state: &AppState, caller: &Caller, id: SessionId, expected: &IfMatch) -> Result<(), Problem> {
     let run = {
         let mut tx = state.db.begin_fast().await?;
         let mut org = tx.enter(caller.org()).await?;
@@ -130,7 +130,7 @@ pub(super) async fn end(
     let ended = async move {
         let mut tx = work.db.begin().await?;
         let mut org = tx.enter(who.org()).await?;
-        lock(&mut org, &who, id, None).await?;
+        lock(&mut org, &who, id, &IfMatch::Absent).await?;
         session::end(&mut org, id).await?;
         tx.commit().await.map_err(Problem::from)
     };
@@ -143,35 +143,12 @@ async fn lock(
     org: &mut OrgTx<'_>,
     caller: &Caller,
     id: SessionId,
-    expected: Option<&str>,
+    expected: &IfMatch,
 ) -> Result<SessionObject, Problem> {
     if !session::lock(org, id, caller.viewer()).await? {
         return Err(session_not_found());
     }
     let found = session::get(org, id, caller.viewer()).await?.map(SessionObject::from).ok_or_else(session_not_found)?;
-    let tag = found.etag();
-    if expected.is_some_and(|expected| !expected.split(',').any(|one| one.trim() == "*" || one.trim() == tag)) {
-        return Err(Problem::new(ErrorCode::VersionConflict, "the session was changed since it was read"));
-    }
+    expected.check(&found.etag())?;
     Ok(found)
-}
-
-/// `If-Match`, where it is given.
-#[derive(Debug)]
-pub(super) struct IfMatch(Option<String>);
-
-impl<S: Send + Sync> axum::extract::FromRequestParts<S> for IfMatch {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Problem> {
-        Self::read(&parts.headers)
-    }
-}
-
-impl IfMatch {
-    fn read(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
-        let text = value.to_str().map_err(|_| Problem::malformed("If-Match is not a list of tags"))?;
-        Ok(Self(Some(text.to_owned())))
-    }
 }

@@ -55,6 +55,7 @@ impl Stage for Llm {
             messages,
             temperature: Some(cx.input.temperature.unwrap_or(TEMPERATURE)),
             max_tokens: Some(cx.input.max_tokens.unwrap_or(MAX_TOKENS)),
+            schema: None,
         };
         let call = environment.llm.call(cx, prompt).await?;
         let readers = Readers { window: OutputWindow::new(&environment.guard), stream: cx.stream.as_ref() };

@@ -44,7 +44,7 @@ impl Stage for Llm {
         }
         let environment = &cx.environment;
         let messages = prompt::messages(&environment.prompts, &history)?;
-        let prompt = Prompt { messages, temperature: Some(TEMPERATURE), max_tokens: Some(MAX_TOKENS) };
+        let prompt = Prompt { messages, temperature: Some(TEMPERATURE), max_tokens: Some(MAX_TOKENS), schema: None };
         let call = environment.llm.call(cx, prompt).await?;
         let answer = answer::whole(cx, call).await?;
         // A summary is told to a model in every later turn: what no answer may say, it may not say either.

@@ -2,23 +2,35 @@
 
 use std::time::Duration;
 
-use hellosales_core::provider_call::{self, CallEnd, NewCall};
+use hellosales_core::provider_call::{CallEnd, NewCall, Opened};
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::price::{Prices, count_tokens};
 use super::super::{Finish, Usage};
+use super::desk::Ledger;
 use super::{Answer, LlmDoor, abandoned};
 use crate::stage::StageError;
 
 /// A stage waits this long for its call to be closed, so that its run's end shows the cost; closing goes on without it.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
-/// Tries at closing, a second more between each: some minutes of a lost database. Then the janitor finds the row.
-const CLOSE_TRIES: u32 = 20;
+
+/// What became of an opening.
+pub(super) enum Asked {
+    /// The row is open.
+    Open(Entry),
+    /// The step is lost.
+    Lost,
+    /// The batch's budget doesn't reach.
+    OverBudget {
+        /// Other calls hold some of it, which may come back.
+        may_come_back: bool,
+    },
+}
 
 /// The row is open. Dropping this closes it.
 pub(super) struct Entry {
@@ -33,7 +45,7 @@ pub(super) struct Entry {
 /// What is known of the call.
 #[derive(Clone)]
 struct Known {
-    db: Database,
+    ledger: Ledger,
     id: ProviderCallId,
     provider: String,
     model: String,
@@ -46,16 +58,17 @@ struct Known {
 }
 
 impl Entry {
-    /// Opens the row; `None`: the step is lost. It is opened on a task of its own: should the stage be aborted between the
-    /// commit and the answer, the entry is dropped there, and closed.
+    /// Opens the row, on a task of its own: should the stage be aborted between the commit and the answer, the entry is
+    /// dropped there, and closed.
     pub(super) async fn open(
         door: &LlmDoor,
-        db: Database,
+        db: &Database,
         call: NewCall,
         cancelled: CancellationToken,
-    ) -> Result<Option<Self>, StageError> {
+    ) -> Result<Asked, StageError> {
+        let ledger = door.ledger(db);
         let known = Known {
-            db: db.clone(),
+            ledger: ledger.clone(),
             id: call.id,
             provider: call.provider.clone(),
             model: call.model_id.clone(),
@@ -69,19 +82,23 @@ impl Entry {
         let mut entry = Self { known, settled: false, open: door.open.clone(), runtime: Handle::current(), cancelled };
         let (give, take) = oneshot::channel();
         door.open.spawn(async move {
-            let opened = match provider_call::open(&db, &call).await {
-                Ok(Some(_)) => Ok(Some(entry)),
-                Ok(None) => {
+            let asked = match ledger.open(call).await {
+                Ok(Opened::Open) => Ok(Asked::Open(entry)),
+                Ok(Opened::Lost) => {
                     entry.forget();
-                    Ok(None)
+                    Ok(Asked::Lost)
+                }
+                Ok(Opened::OverBudget { may_come_back }) => {
+                    entry.forget();
+                    Ok(Asked::OverBudget { may_come_back })
                 }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
                 Err(error) => Err(error),
             };
-            drop(give.send(opened));
+            drop(give.send(asked));
         });
         match take.await {
-            Ok(opened) => Ok(opened?),
+            Ok(asked) => Ok(asked?),
             Err(_) => Err(DatabaseError::Interrupted.into()),
         }
     }
@@ -181,19 +198,8 @@ impl Known {
 }
 
 async fn close(known: Known, error: Option<(ErrorCode, String)>, billed: bool) {
-    let (db, id) = (known.db.clone(), known.id);
-    let end = known.end(error, billed);
-    for tried in 1..=CLOSE_TRIES {
-        match provider_call::close(&db, id, &end).await {
-            Ok(_) => return,
-            Err(error) if error.is_rejected() => {
-                tracing::error!(call_id = %id, error = %error, "the end of a provider call could not be stored");
-                return;
-            }
-            Err(_) => sleep(Duration::from_secs(u64::from(tried))).await,
-        }
-    }
-    tracing::error!(call_id = %id, tries = CLOSE_TRIES, "a provider call is still open in the ledger");
+    let (ledger, id) = (known.ledger.clone(), known.id);
+    ledger.close(id, known.end(error, billed)).await;
 }
 
 fn milliseconds(duration: Duration) -> i32 {

@@ -41,6 +41,7 @@ fn request(model: &str) -> LlmRequest {
         messages: vec![message(Speaker::System, "You help."), message(Speaker::User, "How do I open the call?")],
         temperature: Some(0.5),
         max_tokens: Some(200),
+        schema: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::schema::{Schema, Shape};
 use super::super::{LlmRequest, Message, Usage};
 
 #[derive(Serialize)]
@@ -13,8 +14,30 @@ pub(super) struct Request<'a> {
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat>,
     stream: bool,
     stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct ResponseFormat {
+    r#type: &'static str,
+    json_schema: JsonSchema,
+}
+
+#[derive(Serialize)]
+struct JsonSchema {
+    name: &'static str,
+    strict: bool,
+    schema: &'static Shape,
+}
+
+impl From<&'static Schema> for ResponseFormat {
+    fn from(schema: &'static Schema) -> Self {
+        let json_schema = JsonSchema { name: schema.name, strict: true, schema: &schema.shape };
+        Self { r#type: "json_schema", json_schema }
+    }
 }
 
 #[derive(Serialize)]
@@ -29,6 +52,7 @@ impl<'a> From<&'a LlmRequest> for Request<'a> {
             messages: &request.messages,
             temperature: request.temperature,
             max_tokens: request.max_tokens,
+            response_format: request.schema.map(ResponseFormat::from),
             stream: true,
             stream_options: StreamOptions { include_usage: true },
         }
