@@ -5,13 +5,15 @@ mod follow;
 use std::time::Duration;
 
 use hellosales_worker::provider::http::is_loopback;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use crate::problem::{Exit, Problem};
+use crate::upload::Upload;
 
 pub(crate) use follow::{Event, Follow};
 
@@ -71,6 +73,9 @@ pub(crate) struct Interaction {
     /// The words.
     pub(crate) content: Option<String>,
 }
+
+/// A file is sent and applied within this time.
+const UPLOAD: Duration = Duration::from_secs(1_800);
 
 #[derive(Debug, Deserialize)]
 struct List<T> {
@@ -159,6 +164,17 @@ impl Api {
     /// Follows a run from its beginning.
     pub(crate) fn follow(&self, run: Uuid) -> Follow {
         Follow::new(self.clone(), run)
+    }
+
+    /// Sends a file, as it is read.
+    pub(crate) async fn upload<T: DeserializeOwned>(&self, path: &str, kind: &str, file: Upload) -> anyhow::Result<T> {
+        let mut request = self.request(Method::POST, path).header("content-type", kind).timeout(UPLOAD);
+        if let Some(length) = file.length() {
+            request = request.header("content-length", length);
+        }
+        let body = Body::wrap_stream(ReaderStream::with_capacity(file, 64 * 1024));
+        let answer = request.body(body).send().await.map_err(|error| self.unreachable(error))?;
+        Ok(accepted(answer).await?.json().await?)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

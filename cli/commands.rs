@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod chat;
+pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod dev;

@@ -1,7 +1,7 @@
 //! The objects of the contract: what leaves, and nothing else does. One object has one shape, wherever it appears.
 
-pub(crate) mod client_import;
 mod client;
+pub(crate) mod client_import;
 mod company_profile;
 mod interaction;
 mod product;
