@@ -1,5 +1,7 @@
 //! The api, as its users see it: HTTP, and nothing else.
 
+mod batch;
+mod feed;
 mod follow;
 
 use std::time::Duration;
@@ -15,7 +17,9 @@ use uuid::Uuid;
 use crate::problem::{Exit, Problem};
 use crate::upload::Upload;
 
-pub(crate) use follow::{Event, Follow};
+pub(crate) use batch::{Batch, Item};
+pub(crate) use feed::Feed;
+pub(crate) use follow::{Event, Follow, Reading};
 
 /// What a client needs of a Run.
 #[derive(Debug, Clone, Deserialize)]
@@ -74,6 +78,10 @@ pub(crate) struct Interaction {
     pub(crate) content: Option<String>,
 }
 
+/// An answer comes within this time.
+const ANSWER: Duration = Duration::from_secs(30);
+/// An api that is not ready is asked again after this.
+const AGAIN: Duration = Duration::from_millis(500);
 /// A file is sent and applied within this time.
 const UPLOAD: Duration = Duration::from_secs(1_800);
 
@@ -98,6 +106,20 @@ struct Me {
 struct Refusal {
     code: String,
     detail: String,
+    errors: Vec<Fault>,
+}
+
+/// What was wrong with a value.
+#[derive(Debug, Deserialize)]
+struct Fault {
+    code: String,
+}
+
+impl Refusal {
+    /// It would have been about nobody.
+    fn is_of_none(&self) -> bool {
+        self.errors.iter().any(|fault| matches!(fault.code.as_str(), "no_match" | "all_skipped"))
+    }
 }
 
 /// A client for this URL. What is on this machine is asked directly, whatever proxy the environment names.
@@ -177,12 +199,28 @@ impl Api {
         Ok(accepted(answer).await?.json().await?)
     }
 
+    /// Reads something.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.json(self.request(Method::GET, path)).await
+    }
+
+    /// Reads a list's first page.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
+        Ok(self.get::<List<T>>(path).await?.data)
+    }
+
+    /// Makes or does something, once.
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> anyhow::Result<T> {
+        let key = Uuid::now_v7().to_string();
+        self.json(self.request(Method::POST, path).header("Idempotency-Key", key).json(body)).await
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
-        let answer = request.timeout(Duration::from_secs(30)).send().await.map_err(|error| self.unreachable(error))?;
+        let answer = request.timeout(ANSWER).send().await.map_err(|error| self.unreachable(error))?;
         Ok(accepted(answer).await?.json().await?)
     }
 
@@ -199,14 +237,16 @@ async fn accepted(answer: Response) -> anyhow::Result<Response> {
     if status.is_success() {
         return Ok(answer);
     }
-    let Refusal { code, detail } = answer.json().await.unwrap_or_default();
+    let refusal: Refusal = answer.json().await.unwrap_or_default();
     let exit = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::NotAllowed,
         StatusCode::NOT_FOUND => Exit::NothingMatched,
+        StatusCode::UNPROCESSABLE_ENTITY if refusal.is_of_none() => Exit::NothingMatched,
         StatusCode::CONFLICT => Exit::WrongState,
         StatusCode::SERVICE_UNAVAILABLE => Exit::Unreachable,
         _ => Exit::Failed,
     };
+    let Refusal { code, detail, .. } = refusal;
     let problem = Problem::new(exit, format!("the api answers {}: {code}: {detail}", status.as_u16()));
     Err(match exit {
         Exit::NotAllowed => problem

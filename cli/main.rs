@@ -1,5 +1,6 @@
 //! `hellosales`: the one binary that people start.
 
+mod bench;
 mod caller;
 mod client;
 mod commands;
@@ -73,6 +74,8 @@ enum Command {
     Token(commands::token::Args),
     /// Hold a conversation in the terminal
     Chat(commands::chat::Args),
+    /// Write one email for each client of a list
+    Batch(commands::batch::Args),
     /// Take clients from a file
     Clients(commands::clients::Args),
     /// Serve HTTP
@@ -85,6 +88,8 @@ enum Command {
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
+    /// Measure this build on this machine
+    Bench(commands::bench::Args),
     /// Print a script that completes commands in a shell
     Completions(commands::completions::Args),
     /// Print the version
@@ -121,6 +126,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => commands::dev::run(args, global, output).await,
         Command::Demo(args) => commands::demo::run(args, global, output).await,
         Command::Chat(args) => commands::chat::run(args, global, output).await,
+        Command::Batch(args) => commands::batch::run(args, global, output).await,
         Command::Clients(args) => commands::clients::run(args, global, output).await,
         Command::Api(args) => commands::api::run(args, global).await,
         Command::Worker(args) => commands::worker::run(args, global).await,
@@ -128,6 +134,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
+        Command::Bench(args) => commands::bench::run(args, output).await,
         Command::Completions(args) => commands::completions::run(&args),
         Command::Version => commands::version::run(output),
         Command::KeepPostgres(args) => commands::keep_postgres::run(args).await,

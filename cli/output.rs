@@ -84,6 +84,11 @@ impl Output {
         Self { format, quiet, color }
     }
 
+    /// The same, in this format.
+    pub(crate) const fn in_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
     /// The text in a colour, if colours are seen.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()) } else { text.to_owned() }
@@ -99,6 +104,12 @@ impl Output {
     /// Whether anybody wants to see how far it is.
     pub(crate) const fn shows_progress(self) -> bool {
         !self.quiet
+    }
+
+    /// A question, also when quiet.
+    pub(crate) fn ask(self, text: &str) {
+        let mut stderr = io::stderr();
+        drop(write!(stderr, "{text}").and_then(|()| stderr.flush()));
     }
 
     /// Talk without a line's end, at once.

@@ -37,7 +37,8 @@ pub(crate) async fn plant(database: &Database, org: OrgId) -> Result<bool, Datab
     Ok(written)
 }
 
-fn company() -> CompanyProfile {
+/// The company.
+pub(crate) fn company() -> CompanyProfile {
     CompanyProfile {
         industry: text("B2B software"),
         company_size: text("50-200"),
@@ -63,7 +64,8 @@ fn company() -> CompanyProfile {
     }
 }
 
-fn pipeline_tool(org: OrgId) -> Product {
+/// Its first product.
+pub(crate) fn pipeline_tool(org: OrgId) -> Product {
     Product {
         id: product_id(org, 0),
         name: "Tidewater Pipeline".to_owned(),

@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) port: u16,
     /// The workers' lease.
     pub(crate) lease: Option<Duration>,
+    /// The slots of each worker.
+    pub(crate) slots: Option<u16>,
     /// Who answers.
     pub(crate) model: Model,
     /// A database to use in place of a private one.
@@ -187,6 +189,18 @@ impl Stack {
             let spec = children::worker(self, options, n, port::any()?);
             self.workers.push(self.supervisor.start(spec));
         }
+        self.await_workers(output).await
+    }
+
+    /// One more worker.
+    pub(crate) async fn add_worker(&mut self, options: &Options, output: Output) -> anyhow::Result<()> {
+        let n = u16::try_from(self.workers.len() + 1)?;
+        let spec = children::worker(self, options, n, port::any()?);
+        self.workers.push(self.supervisor.start(spec));
+        self.await_workers(output).await
+    }
+
+    async fn await_workers(&mut self, output: Output) -> anyhow::Result<()> {
         for worker in &mut self.workers {
             let running = worker.ready().await?;
             output.say(format!("worker     {} (pid {})", loopback(running.port), running.pid));

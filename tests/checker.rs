@@ -59,6 +59,10 @@ const PLANTS: &[(&str, &str)] = &[
     ("one_question_and_answer_a_turn", "DELETE FROM interactions WHERE sequence_number = 2"),
     ("one_question_and_answer_a_turn", "SELECT add_said(23, 6, 'assistant', 'So')"),
     ("one_question_and_answer_a_turn", "UPDATE interactions SET sequence_number = 9 WHERE sequence_number = 4"),
+    (
+        "a_client_is_in_a_batch_once",
+        "INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES (u(1), u(80), 0, u(81)), (u(1), u(80), 1, u(81))",
+    ),
     ("caps", "UPDATE pipeline_steps SET failures = 3 WHERE run_id = u(23) AND stage = 3"),
     ("caps", "UPDATE pipeline_steps SET crashes = 3 WHERE run_id = u(23) AND stage = 3"),
     ("caps", "UPDATE pipeline_steps SET failures = 4 WHERE run_id = u(25) AND stage = 1"),
@@ -85,6 +89,22 @@ const PLANTS: &[(&str, &str)] = &[
     ("one_end_event_a_generation", "SELECT add_stream(22, 2, 3, 'run.failed')"),
     ("stream_text_is_the_stored_text", "UPDATE interactions SET content = 'Hello' WHERE sequence_number = 2"),
     ("stream_text_is_the_stored_text", "UPDATE interactions SET content = 'Hell' WHERE sequence_number = 4"),
+    ("stream_text_is_the_stored_text", "UPDATE sales_emails SET body = 'Dear Bo' WHERE run_id = u(30)"),
+    ("stream_text_is_the_stored_text", "UPDATE sales_emails SET call_to_action = 'Call me' WHERE run_id = u(30)"),
+    ("stream_text_is_the_stored_text", "DELETE FROM run_stream WHERE run_id = u(30) AND seq = 2000003"),
+    (
+        "stream_text_is_the_stored_text",
+        "UPDATE run_stream SET data = data || '{\"field\": \"subject\"}' WHERE run_id = u(30) AND seq = 2000002",
+    ),
+    (
+        "stream_text_is_the_stored_text",
+        "UPDATE run_stream SET event = 'output.reset' WHERE run_id = u(30) AND seq = 2000001",
+    ),
+    ("stream_text_is_the_stored_text", "UPDATE sales_scripts SET content = 'Good' WHERE run_id = u(31)"),
+    (
+        "stream_text_is_the_stored_text",
+        "UPDATE sales_scripts SET closing_techniques = '[\"Wait\", \"Ask\"]' WHERE run_id = u(31)",
+    ),
     ("org_is_one", "UPDATE pipeline_steps SET org_id = u(2) WHERE run_id = u(23) AND stage = 0"),
     ("org_is_one", "UPDATE pipeline_events SET org_id = u(2) WHERE pipeline_run_id = u(21)"),
     ("org_is_one", "UPDATE provider_calls SET org_id = u(2)"),

@@ -1,6 +1,8 @@
 //! The binary, as people start it.
 
+mod batch;
 mod chat;
+mod clients;
 mod demo;
 mod dev;
 mod faults;

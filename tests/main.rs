@@ -12,6 +12,7 @@ mod api;
 mod chat;
 mod checker;
 mod cli;
+mod fields;
 mod harness;
 mod pipelines;
 mod proxy;

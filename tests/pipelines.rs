@@ -3,6 +3,7 @@
 mod bench;
 mod cadence;
 mod chat;
+mod fields;
 mod guards;
 mod history;
 mod laws;

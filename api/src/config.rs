@@ -6,10 +6,16 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use hellosales_core::run::QualityMode;
+use rust_decimal::Decimal;
+
 /// No body may be larger, whatever is set: it is held in memory.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// No time may be longer: a day.
 const MAX_MILLIS: u64 = 24 * 3_600_000;
+
+/// No email costs more.
+const CENTS: RangeInclusive<Decimal> = Decimal::ZERO..=Decimal::ONE_THOUSAND;
 
 /// How an api is run.
 #[derive(Debug, Clone)]
@@ -38,10 +44,37 @@ pub struct ApiConfig {
     pub streams_per_user: usize,
     /// An organisation may follow this many streams of this process.
     pub streams_per_org: usize,
+    /// An organisation may have this many batches under way.
+    pub batches_per_org: u32,
+    /// What an email usually costs, by quality mode: for estimates, as long as an organisation has none to go by.
+    pub usual_email_cents: UsualCents,
     /// What is under way when the process is told to stop has this long to end.
     pub shutdown_grace: Duration,
     /// An attempt at a stage may take this long, where its pipeline doesn't say.
     pub stage_timeout_ms: i32,
+}
+
+/// What an email usually costs, by quality mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsualCents {
+    /// By the quickest model.
+    pub fast: Decimal,
+    /// By the usual one.
+    pub balanced: Decimal,
+    /// By the best one.
+    pub quality: Decimal,
+}
+
+impl UsualCents {
+    /// Of a mode.
+    #[must_use]
+    pub const fn of(&self, mode: QualityMode) -> Decimal {
+        match mode {
+            QualityMode::Fast => self.fast,
+            QualityMode::Balanced => self.balanced,
+            QualityMode::Quality => self.quality,
+        }
+    }
 }
 
 /// A setting that can't be used.
@@ -69,6 +102,13 @@ impl ApiConfig {
             max_connections: 4096,
             streams_per_user: 50,
             streams_per_org: 1000,
+            batches_per_org: 20,
+            // 800 tokens of prompt and 400 of answer, of models as they are sold in 2026.
+            usual_email_cents: UsualCents {
+                fast: Decimal::new(1, 2),
+                balanced: Decimal::new(4, 2),
+                quality: Decimal::new(30, 2),
+            },
             shutdown_grace: Duration::from_secs(10),
             stage_timeout_ms: 30_000,
         }
@@ -100,6 +140,12 @@ impl ApiConfig {
             max_connections: settings.number("API_MAX_CONNECTIONS", usual.max_connections, 1..=1_000_000)?,
             streams_per_user: settings.number("API_STREAMS_PER_USER", usual.streams_per_user, 1..=1_000_000)?,
             streams_per_org: settings.number("API_STREAMS_PER_ORG", usual.streams_per_org, 1..=1_000_000)?,
+            batches_per_org: settings.number("API_BATCHES_PER_ORG", usual.batches_per_org, 1..=1_000)?,
+            usual_email_cents: UsualCents {
+                fast: settings.number("EMAIL_CENTS_FAST", usual.usual_email_cents.fast, CENTS)?,
+                balanced: settings.number("EMAIL_CENTS_BALANCED", usual.usual_email_cents.balanced, CENTS)?,
+                quality: settings.number("EMAIL_CENTS_QUALITY", usual.usual_email_cents.quality, CENTS)?,
+            },
             shutdown_grace: settings.millis("API_SHUTDOWN_GRACE_MS", usual.shutdown_grace, 0)?,
             stage_timeout_ms: settings.number("STAGE_TIMEOUT_MS", usual.stage_timeout_ms, 100..=3_600_000)?,
         })
@@ -154,7 +200,7 @@ impl Settings<'_> {
         text.parse()
             .ok()
             .filter(|number| range.contains(number))
-            .ok_or_else(|| error(name, format!("must be a whole number from {} to {}", range.start(), range.end())))
+            .ok_or_else(|| error(name, format!("must be a number from {} to {}", range.start(), range.end())))
     }
 
     fn millis(&self, name: &'static str, usual: Duration, least: u64) -> Result<Duration, ConfigError> {
@@ -202,6 +248,10 @@ mod tests {
             ("API_MAX_CONNECTIONS", "4"),
             ("API_STREAMS_PER_USER", "5"),
             ("API_STREAMS_PER_ORG", "6"),
+            ("API_BATCHES_PER_ORG", "7"),
+            ("EMAIL_CENTS_FAST", "0.001"),
+            ("EMAIL_CENTS_BALANCED", "0"),
+            ("EMAIL_CENTS_QUALITY", "1000"),
             ("API_SHUTDOWN_GRACE_MS", "7"),
             ("STAGE_TIMEOUT_MS", "800"),
         ]);
@@ -218,6 +268,12 @@ mod tests {
             max_connections: 4,
             streams_per_user: 5,
             streams_per_org: 6,
+            batches_per_org: 7,
+            usual_email_cents: UsualCents {
+                fast: Decimal::new(1, 3),
+                balanced: Decimal::ZERO,
+                quality: Decimal::ONE_THOUSAND,
+            },
             shutdown_grace: Duration::from_millis(7),
             stage_timeout_ms: 800,
         };
@@ -239,6 +295,10 @@ mod tests {
             ("API_MAX_CONNECTIONS", "0"),
             ("API_STREAMS_PER_USER", "0"),
             ("API_STREAMS_PER_ORG", "many"),
+            ("API_BATCHES_PER_ORG", "0"),
+            ("EMAIL_CENTS_FAST", "-1"),
+            ("EMAIL_CENTS_BALANCED", "some"),
+            ("EMAIL_CENTS_QUALITY", "1000.1"),
             ("API_SHUTDOWN_GRACE_MS", "1.5"),
             ("STAGE_TIMEOUT_MS", "99"),
         ] {

@@ -117,6 +117,13 @@ impl Problem {
         self
     }
 
+    /// With the values that it is about.
+    #[must_use]
+    pub(crate) fn with_faults(mut self, faults: Vec<Fault>) -> Self {
+        self.faults = faults;
+        self
+    }
+
     /// When to come back, in seconds.
     #[must_use]
     pub(crate) const fn retry_after(mut self, seconds: u32) -> Self {

@@ -4,6 +4,7 @@
 pub(crate) mod body;
 pub(crate) mod fields;
 pub(crate) mod idempotency;
+pub(crate) mod ids;
 pub(crate) mod if_match;
 pub(crate) mod path;
 pub(crate) mod query;

@@ -29,6 +29,12 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// To nothing: of a run without events.
+    pub(crate) fn none() -> Self {
+        let (_, receiver) = mpsc::channel(1);
+        Self { receiver }
+    }
+
     /// The next event.
     pub(crate) async fn next(&mut self) -> Option<StreamRow> {
         self.receiver.recv().await

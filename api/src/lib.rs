@@ -19,6 +19,7 @@ mod sse;
 mod state;
 mod streams;
 mod turn;
+mod watch;
 
-pub use config::{ApiConfig, ConfigError};
+pub use config::{ApiConfig, ConfigError, UsualCents};
 pub use server::{Api, StartError};

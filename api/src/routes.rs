@@ -1,5 +1,6 @@
 //! The routes, a file a noun.
 
+mod batches;
 mod client_imports;
 mod clients;
 mod company_profile;
@@ -32,6 +33,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         messages::router(),
         runs::router(),
         events::router(),
+        batches::router(),
         client_imports::router(),
     ]);
     openapi::serve(router, &document)

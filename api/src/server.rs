@@ -23,6 +23,7 @@ use crate::import::Imports;
 use crate::routes;
 use crate::state::{AppState, Shared};
 use crate::streams::Streams;
+use crate::watch::Watch;
 
 /// In place of an answer: the connection is closed without one.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +85,7 @@ impl Api {
         let shared = Shared {
             notifier: Notifier::start(db.clone()),
             follow: Follow::start(fanout, ear.clone()),
+            watch: Watch::start(db.clone()),
             listener: ear,
             streams: Streams::new(config.streams_per_user, config.streams_per_org),
             imports: Imports::default(),

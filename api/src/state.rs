@@ -14,6 +14,7 @@ use crate::error::Problem;
 use crate::follow::Follow;
 use crate::import::Imports;
 use crate::streams::Streams;
+use crate::watch::Watch;
 
 /// Everything that a handler may reach.
 #[derive(Clone)]
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) notifier: Notifier,
     pub(crate) listener: Listener,
     pub(crate) follow: Follow,
+    pub(crate) watch: Watch,
     pub(crate) streams: Streams,
     pub(crate) imports: Imports,
     pub(crate) jwks: Arc<Jwks>,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::Global;
 use crate::caller::Caller;
-use crate::client::{Api, Event};
+use crate::client::{Api, Event, Reading};
 use crate::output::{Output, Paint, this_program};
 use crate::problem::Exit;
 use crate::seed;
@@ -60,6 +60,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
 async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, output: Output) -> anyhow::Result<()> {
     let run = api.say(session, message).await?;
     let mut follow = api.follow(run.id);
+    let mut reading = Reading::default();
     loop {
         let event = tokio::select! {
             event = follow.next() => event?,
@@ -70,8 +71,10 @@ async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, o
             }
         };
         match event {
-            Some(Event::Delta { text, .. }) => output.data_part(&text)?,
-            Some(Event::Snapshot(said)) => said.iter().try_for_each(|(_, text)| output.data_part(text))?,
+            Some(Event::Delta { field, text }) => output.data_part(&reading.next(field.as_deref(), &text))?,
+            Some(Event::Snapshot(said)) => {
+                said.iter().try_for_each(|(field, text)| output.data_part(&reading.next(field.as_deref(), text)))?;
+            }
             Some(Event::Reset(why)) => output.data_part(&format!("\n[{why}: from the beginning]\n"))?,
             Some(Event::Waiting(why)) => output.say(output.paint(Paint::Yellow, &format!("[waits: {why}]"))),
             Some(Event::Started { stage, attempt }) if attempt > 1 => {

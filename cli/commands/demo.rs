@@ -50,6 +50,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         workers: 2,
         port: 8080,
         lease: Some(Duration::from_secs(2)),
+        slots: None,
         // The play needs a model that holds its breath on request.
         model: Model::Simulator,
         database_url: global.database_url.clone(),

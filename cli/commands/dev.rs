@@ -70,6 +70,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         workers: args.workers,
         port: args.port,
         lease: args.lease,
+        slots: None,
         model,
         database_url: database::chosen(global),
     };

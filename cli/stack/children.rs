@@ -63,6 +63,9 @@ pub(super) fn worker(stack: &Stack, options: &Options, n: u16, port: u16) -> Spe
     if let Some(lease) = options.lease {
         env.push(("WORKER_LEASE_MS", lease.as_millis().to_string()));
     }
+    if let Some(slots) = options.slots {
+        env.push(("WORKER_SLOTS", slots.to_string()));
+    }
     server(stack, (Role::Worker, n), port, env)
 }
 

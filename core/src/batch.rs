@@ -1,6 +1,21 @@
 //! Batches: one email for each client of a list, submitted and followed as one. What changes a batch's or an item's status is in
 //! `queue`; here is what they are, how one is accepted, and how it is read.
 
+mod accept;
+mod change;
+mod choose;
+mod estimate;
+mod items;
+mod read;
+mod spread;
+
+pub use accept::{AcceptError, Accepted, NewBatch, accept};
+pub use change::{BatchChange, ChangeError, Editable, change, lock};
+pub use choose::{Choice, ClientFilter, MAX_CLIENTS, MAX_IDS};
+pub use estimate::{Basis, CostPerEmail, Estimate, TimePerEmail, cost_per_email, estimate};
+pub use items::{EmailText, Ended, Item, ItemFilter, ShownStatus, count_items, ended_since, items, items_by_n};
+pub use read::{Batch, Counts, MAX_LIVE, count, get, list, many};
+
 use crate::run::text_enum;
 
 text_enum! {
@@ -34,5 +49,13 @@ text_enum! {
         Failed = "failed",
         /// Cancelled with its batch, or by itself.
         Cancelled = "cancelled",
+    }
+}
+
+impl BatchStatus {
+    /// Nothing changes a batch in an end state but a retry of what failed.
+    #[must_use]
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
     }
 }

@@ -163,7 +163,8 @@ impl Pipeline {
         Self { name, version, lane, stages, fields: &[], deps }
     }
 
-    /// Its answer is structured: readers get the text of these members, each by its name.
+    /// Its answer is structured: readers get the text of these members, each by its name. What isn't text to read
+    /// (the names of merge fields) is not among them.
     #[must_use]
     pub const fn tells(mut self, fields: &'static [&'static str]) -> Self {
         self.fields = fields;

@@ -1,7 +1,7 @@
 -- One session in mid-conversation (a turn done, one stopped, one streaming, one waiting), a summary on its way,
--- a dead run, and one that was dead and is done.
+-- a dead run, one that was dead and is done, and an email and a script that somebody saw being written.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
-  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers CASCADE;
+  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, sales_emails, sales_scripts CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
 INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
@@ -56,3 +56,19 @@ SELECT add_run(27, 'summary', 'completed', 7, 7, 0, ago(10), ago(5)), add_pipeli
   add_stage_event(27, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(27, 'llm', 'fail', ago(9.8), ago(9.1)),
   add_stage_event(27, 'llm', 'ok', ago(8.8), ago(8.1), generation => 2), add_stage_event(27, 'persist', 'ok', ago(7.8), ago(7.1), generation => 2);
 UPDATE pipeline_runs SET generation = 2 WHERE id = u(27);
+
+SELECT add_run(run, pipeline, 'completed', 127, 127, 3, ago(10), ago(9)), add_pipeline_event(run, 'completed'),
+  add_stage_event(run, 'input_guard', 'ok', ago(10), ago(9.9)), add_stage_event(run, 'product_enrich', 'ok', ago(10), ago(9.9)),
+  add_stage_event(run, 'client_enrich', 'skip', ago(10), ago(9.9)), add_stage_event(run, 'company_enrich', 'ok', ago(10), ago(9.9)),
+  add_stage_event(run, 'llm', 'ok', ago(9.8), ago(9.5)), add_stage_event(run, 'output_guard', 'ok', ago(9.4), ago(9.3)),
+  add_stage_event(run, 'persist', 'ok', ago(9.2), ago(9.1)),
+  add_stream(run, 1, 0, 'run.started'), add_stream(run, 2, 0, 'stage.started'), add_stream(run, 3, 0, 'run.completed')
+FROM (VALUES (30, 'email'), (31, 'script')) AS v (run, pipeline);
+UPDATE pipeline_runs SET stream = true WHERE id IN (u(30), u(31));
+SELECT add_field(30, 1, 'subject', 'Hello'), add_field(30, 2, 'body', 'Dear '), add_field(30, 3, 'body', 'Ana'),
+  add_field(31, 1, 'content', 'Good day'), add_field(31, 2, 'closing_techniques', E'Ask\n'), add_field(31, 3, 'closing_techniques', 'Wait');
+INSERT INTO sales_emails (id, email_id, org_id, name, subject, body, origin, run_id)
+VALUES (u(60), u(61), u(1), 'Email', 'Hello', 'Dear Ana', 'generated', u(30)),
+  (u(62), u(63), u(1), 'Edited', 'Other', 'Words', 'edited', u(30));
+INSERT INTO sales_scripts (id, script_id, org_id, name, content, closing_techniques, objection_handlers, origin, run_id)
+VALUES (u(64), u(65), u(1), 'Script', 'Good day', '["Ask", "Wait"]', '{}', 'generated', u(31));

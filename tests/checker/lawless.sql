@@ -47,6 +47,10 @@ CREATE FUNCTION add_stream(run integer, major bigint, minor bigint, event text, 
   INSERT INTO run_stream (run_id, seq, org_id, event, data)
   VALUES (u(run), major * 1000000 + minor, u(1), event, jsonb_build_object('delta', delta, 'generation', generation))
 $$;
+CREATE FUNCTION add_field(run integer, minor bigint, field text, delta text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO run_stream (run_id, seq, org_id, event, data)
+  VALUES (u(run), 2000000 + minor, u(1), 'output.delta', jsonb_build_object('field', field, 'delta', delta))
+$$;
 CREATE FUNCTION add_said(run integer, sequence integer, role text, content text, status text DEFAULT 'complete') RETURNS void LANGUAGE sql AS $$
   INSERT INTO interactions (id, org_id, session_id, run_id, role, status, content, sequence_number)
   VALUES (gen_random_uuid(), u(1), u(10), u(run), role, status, content, sequence)

@@ -1,5 +1,7 @@
 //! A client of the api: JSON in and out, and its streams of events.
 
+use std::collections::BTreeMap;
+
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use reqwest::{Method, StatusCode};
@@ -110,6 +112,28 @@ impl Events {
         }
         events
     }
+}
+
+/// The same of a run that speaks by field.
+pub(crate) fn fields(events: &[Event]) -> BTreeMap<String, String> {
+    let mut fields: BTreeMap<String, String> = BTreeMap::new();
+    for event in events {
+        match event.name.as_str() {
+            "run.snapshot" => {
+                assert_eq!(event.data["text"], Value::Null);
+                let said = event.data["fields"].as_object().expect("fields");
+                fields =
+                    said.iter().map(|(name, text)| (name.clone(), text.as_str().expect("a text").to_owned())).collect();
+            }
+            "output.reset" => fields.clear(),
+            "output.delta" => {
+                let field = event.data["field"].as_str().expect("a field");
+                fields.entry(field.to_owned()).or_default().push_str(event.data["delta"].as_str().expect("a text"));
+            }
+            _ => {}
+        }
+    }
+    fields
 }
 
 /// What a reader has on the screen after these events: the deltas after the last reset, after what a snapshot said.

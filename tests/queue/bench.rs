@@ -151,7 +151,7 @@ impl Bench<'_> {
 
     /// Submits a diamond.
     pub(crate) async fn submit(&self) -> RunId {
-        let run = NewRun::new(RunId::new(), &Cut {}, 1, 30_000).expect("an input");
+        let run = NewRun { stream: true, ..NewRun::new(RunId::new(), &Cut {}, 1, 30_000).expect("an input") };
         let mut tx = self.api.begin().await.expect("a transaction");
         submit::submit(&mut tx.enter(self.org).await.expect("entered"), &run).await.expect("submitted");
         tx.commit().await.expect("committed");

@@ -1,9 +1,10 @@
 //! The text of a structured answer while it comes: pieces of a JSON document, cut anywhere, become pieces of the decoded
 //! text of its members.
 //!
-//! A string is told as it comes. A list is told item by item, a line each; an item that is an object is its values with
-//! `: ` between them; an object is a line a member, `name: value`. A number, `true` and `false` are told when they are
-//! complete, `null` is nothing. That is [`hellosales_core::stream::told`] of the member, whatever the cuts.
+//! A text is told as it comes, as it will be stored: line breaks are `\n`, and blanks at its ends are none of it. A list is
+//! told item by item, a line each; an item that is an object is its values with `: ` between them. A number, `true` and
+//! `false` are told when they are complete, `null` is nothing. So readers have what [`hellosales_core::stream::told`] makes
+//! of the member, whatever the cuts.
 //!
 //! What stands before the first `{` (blanks, the fence of a code block) is skipped, and so is what follows the last `}`.
 //! At the first fault, or at a shape that has no such text, nothing more is told: the answer is judged when it is whole.
@@ -12,7 +13,7 @@ mod string;
 #[cfg(test)]
 mod tests;
 
-use string::{Step, Unescape};
+use string::{Step, Trim, Unescape};
 
 /// A member's name or a number has no more characters that matter.
 const MAX_WORD: usize = 64;
@@ -23,8 +24,16 @@ const MAX_DEPTH: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unfit;
 
-/// A piece of decoded text, and the member that it belongs to.
-pub type Piece = (&'static str, String);
+/// A piece of decoded text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The member that it belongs to.
+    pub field: &'static str,
+    /// What stands between the member's text before it and this one, which begins here. `None`: that text goes on.
+    pub after: Option<&'static str>,
+    /// The text; it may be empty where one begins.
+    pub text: String,
+}
 
 /// Reads one answer. Its memory is bounded whatever comes.
 #[derive(Debug, Clone)]
@@ -38,6 +47,7 @@ pub struct JsonFields {
     /// The top-level member that is being read, if readers are told.
     field: Option<&'static str>,
     string: Unescape,
+    trim: Trim,
     /// A name of a member, or a number or word, as far as it has come.
     word: String,
     told: Vec<Piece>,
@@ -83,12 +93,13 @@ impl JsonFields {
             open: Vec::new(),
             field: None,
             string: Unescape::new(),
+            trim: Trim::new(),
             word: String::new(),
             told: Vec::new(),
         }
     }
 
-    /// Takes the next piece of the document; returns what it says, in order, neighbours of one member in one.
+    /// Takes the next piece of the document; returns what it says, in order.
     pub fn push(&mut self, piece: &str) -> Vec<Piece> {
         for c in piece.chars() {
             if self.at == At::Over {
@@ -114,7 +125,8 @@ impl JsonFields {
             }
             (_, ' ' | '\t' | '\n' | '\r') => Ok(()),
             (At::NameOrEnd | At::Name, '"') => {
-                self.begin_name();
+                self.at = At::InName;
+                self.word.clear();
                 Ok(())
             }
             (At::Colon, ':') => {
@@ -137,13 +149,9 @@ impl JsonFields {
         self.open.last().is_some_and(|container| container.kind == kind)
     }
 
-    /// The document, or a value that holds others. What is told is flat: lists, objects, and objects in a list.
+    /// The document, or a value that holds others. What is told is flat: lists, and objects in them.
     fn begin(&mut self, kind: Kind) -> Result<(), Unfit> {
-        let is_flat = match self.open.len() {
-            0 | 1 => true,
-            2 => self.is_in(Kind::List) && kind == Kind::Object,
-            _ => false,
-        };
+        let is_flat = matches!((self.open.len(), kind), (0, _) | (1, Kind::List) | (2, Kind::Object));
         if self.open.len() >= MAX_DEPTH || (self.field.is_some() && !is_flat) {
             return Err(Unfit);
         }
@@ -158,20 +166,9 @@ impl JsonFields {
         Ok(())
     }
 
-    fn begin_name(&mut self) {
-        self.at = At::InName;
-        self.word.clear();
-        let is_first = self.open.last().is_none_or(|container| container.values == 0);
-        if self.open.len() == 2 && !is_first {
-            self.tell('\n');
-        }
-    }
-
     fn name(&mut self, c: char) -> Result<(), Unfit> {
         match self.string.push(c)? {
             Step::More => {}
-            // Names in an object of a list stand for themselves: its values are told.
-            Step::Char(c) if self.open.len() == 2 => self.tell(c),
             // A name that is longer than any that is known is none of them, however it ends.
             Step::Char(c) if self.word.len() < MAX_WORD => self.word.push(c),
             Step::Char(_) => {}
@@ -181,33 +178,31 @@ impl JsonFields {
     }
 
     fn end_name(&mut self) -> Result<(), Unfit> {
-        match self.open.len() {
-            1 => {
-                self.field = self.known.iter().copied().find(|known| *known == self.word);
-                // Which of two values would be stored is not known before the end.
-                if self.field.is_some_and(|field| self.begun.contains(&field)) {
-                    return Err(Unfit);
-                }
-                self.begun.extend(self.field);
+        if self.open.len() == 1 {
+            self.field = self.known.iter().copied().find(|known| *known == self.word);
+            // Which of two values will be stored is not known before the end.
+            if self.field.is_some_and(|field| self.begun.contains(&field)) {
+                return Err(Unfit);
             }
-            2 => ": ".chars().for_each(|c| self.tell(c)),
-            _ => {}
+            self.begun.extend(self.field);
         }
         Ok(())
     }
 
     fn begin_value(&mut self, c: char) -> Result<(), Unfit> {
         let depth = self.open.len();
-        if let Some(container) = self.open.last_mut() {
-            container.values = container.values.saturating_add(1);
-            let between = match (depth, container.kind) {
-                _ if container.values == 1 => "",
-                (2, Kind::List) => "\n",
-                (3, Kind::Object) => ": ",
-                _ => "",
-            };
-            between.chars().for_each(|c| self.tell(c));
+        let Some(container) = self.open.last_mut() else { return Err(Unfit) };
+        container.values = container.values.saturating_add(1);
+        let is_first = container.values == 1;
+        let after = match (depth, container.kind) {
+            (2, Kind::List) if !is_first => "\n",
+            (3, Kind::Object) if !is_first => ": ",
+            _ => "",
+        };
+        if let Some(field) = self.field {
+            self.told.push(Piece { field, after: Some(after), text: String::new() });
         }
+        self.trim = Trim::new();
         match c {
             '{' => self.begin(Kind::Object),
             '[' => self.begin(Kind::List),
@@ -226,7 +221,11 @@ impl JsonFields {
     fn string(&mut self, c: char) -> Result<(), Unfit> {
         match self.string.push(c)? {
             Step::More => {}
-            Step::Char(c) => self.tell(c),
+            Step::Char(c) => {
+                if let Some(text) = self.trim.push(c)? {
+                    self.tell(&text);
+                }
+            }
             Step::End => self.at = At::AfterValue,
         }
         Ok(())
@@ -242,16 +241,17 @@ impl JsonFields {
 
     fn end_word(&mut self) -> Result<(), Unfit> {
         let value: serde_json::Value = serde_json::from_str(&self.word).map_err(|_| Unfit)?;
-        hellosales_core::stream::told(&value).chars().for_each(|c| self.tell(c));
+        let text = hellosales_core::stream::told(&value);
+        self.tell(&text);
         self.at = At::AfterValue;
         Ok(())
     }
 
-    fn tell(&mut self, c: char) {
+    fn tell(&mut self, text: &str) {
         let Some(field) = self.field else { return };
         match self.told.last_mut() {
-            Some((last, text)) if *last == field => text.push(c),
-            _ => self.told.push((field, String::from(c))),
+            Some(last) if last.field == field => last.text.push_str(text),
+            _ => self.told.push(Piece { field, after: None, text: text.to_owned() }),
         }
     }
 }

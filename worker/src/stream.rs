@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hellosales_core::queue::{ClaimedStep, StreamTail};
+use hellosales_core::stream::write::ResetReason;
 use hellosales_core::stream::{Opened, StreamText, open::open};
 use hellosales_core::{Database, LeaseToken, RunId, metrics};
 use tokio::sync::Notify;
@@ -192,10 +193,24 @@ impl StreamHandle {
     /// # Errors
     /// If the step is no longer ours.
     pub async fn replace(&self, text: &str) -> Result<(), StreamLost> {
-        self.push(|buffer| buffer.replace(text)).await
+        self.push(|buffer| buffer.replace(ResetReason::Filtered, &StreamText::from(text.to_owned()))).await
     }
 
-    /// What a reader has, or will have, of this attempt.
+    /// Tells readers to forget what this attempt said, and says this (`output.reset {retry}`, then a delta a field).
+    ///
+    /// # Errors
+    /// If the step is no longer ours.
+    pub async fn retell(&self, text: &StreamText) -> Result<(), StreamLost> {
+        self.push(|buffer| buffer.replace(ResetReason::Retry, text)).await
+    }
+
+    /// What a reader has, or will have, of this attempt, by field.
+    #[must_use]
+    pub fn said(&self) -> StreamText {
+        self.stream.lock().buffer.text().clone()
+    }
+
+    /// The same, in one.
     #[must_use]
     pub fn text(&self) -> String {
         self.stream.lock().buffer.text().joined()

@@ -56,6 +56,8 @@ impl Caller {
 pub(crate) trait Grant: Send + Sync + 'static {
     /// One of these is enough; none asked, none needed.
     const ANY_OF: &'static [Permission];
+    /// Each of these is needed, too.
+    const ALL_OF: &'static [Permission] = &[];
 }
 
 /// A valid token is enough.
@@ -99,6 +101,32 @@ impl Grant for AnyRunUse {
         &[Permission::ChatUse, Permission::Generate, Permission::BatchManage, Permission::PulseRead];
 }
 
+/// May look at batches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchRead;
+
+impl Grant for BatchRead {
+    const ANY_OF: &'static [Permission] = &[Permission::BatchManage, Permission::PulseRead];
+}
+
+/// May steer batches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchManage;
+
+impl Grant for BatchManage {
+    const ANY_OF: &'static [Permission] = &[];
+    const ALL_OF: &'static [Permission] = &[Permission::BatchManage];
+}
+
+/// May have batches written: that costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchWrite;
+
+impl Grant for BatchWrite {
+    const ANY_OF: &'static [Permission] = &[];
+    const ALL_OF: &'static [Permission] = &[Permission::BatchManage, Permission::Generate];
+}
+
 /// A caller who may do what the route asks.
 #[derive(Debug, Clone)]
 pub(crate) struct May<G> {
@@ -113,11 +141,14 @@ impl<G: Grant> FromRequestParts<AppState> for May<G> {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = authenticate(parts, state).await?;
         let may = G::ANY_OF.is_empty() || G::ANY_OF.iter().any(|permission| caller.permissions.contains(permission));
-        if may {
+        let has_all = G::ALL_OF.iter().all(|permission| caller.permissions.contains(permission));
+        if may && has_all {
             return Ok(Self { caller, grant: PhantomData });
         }
         let names: Vec<&str> = G::ANY_OF.iter().map(|permission| permission.as_str()).collect();
-        let message = format!("this needs the permission {}", names.join(" or "));
+        let all: Vec<&str> = G::ALL_OF.iter().map(|permission| permission.as_str()).collect();
+        let needed = if has_all { names.join(" or ") } else { all.join(" and ") };
+        let message = format!("this needs the permission {needed}");
         Err(Problem::new(ErrorCode::InsufficientPermissions, message))
     }
 }

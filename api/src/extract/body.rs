@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::ids::Ids;
 use super::{Fields, strict};
 use crate::error::{Fault, Problem};
 use crate::state::AppState;
@@ -20,6 +21,9 @@ use crate::state::AppState;
 pub(crate) trait ReadBody: Sized {
     /// The members that it knows.
     const KNOWN: &'static [&'static str];
+
+    /// The member that is a long list of ids, and how many of them are kept at most: it is read by [`Fields::ids`].
+    const IDS: Option<(&'static str, usize)> = None;
 
     /// Takes what it needs; what it returns counts only if no fault was found.
     fn read(fields: &mut Fields) -> Self;
@@ -77,10 +81,14 @@ impl<T: ReadBody> FromRequest<AppState> for Body<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         check_type(request.headers(), JSON)?;
-        let value = strict::parse(&read(request, state).await?)?;
+        let (value, ids) = strict::parse_with_ids(&read(request, state).await?, T::IDS)?;
         // Without serde_json's `preserve_order` an object's members are sorted.
-        let sha256 = Sha256::digest(value.to_string()).into();
-        let mut fields = Fields::new(value, T::KNOWN)?;
+        let mut digest = Sha256::new().chain_update(value.to_string());
+        if let Some(Ids::List(ids, _)) = &ids {
+            digest.update(ids.iter().flat_map(|id| id.into_bytes()).collect::<Vec<u8>>());
+        }
+        let sha256 = digest.finalize().into();
+        let mut fields = Fields::new(value, T::KNOWN)?.with_ids(ids);
         let content = T::read(&mut fields);
         fields.finish()?;
         Ok(Self { content, sha256 })

@@ -39,6 +39,17 @@ impl FromRequestParts<AppState> for IdempotencyKey {
 }
 
 impl IdempotencyKey {
+    /// Of a route that does nothing without one.
+    ///
+    /// # Errors
+    /// 400 if there is none.
+    pub(crate) fn required(self) -> Result<Self, Problem> {
+        if self.key.is_some() {
+            return Ok(self);
+        }
+        Err(Problem::malformed("the header Idempotency-Key is required here: the same key again gives the same object"))
+    }
+
     /// With the body that it came with. The caller is part of what must be the same: nobody is given what another
     /// person of the organisation made.
     #[must_use]

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::ids::{Ids, IdsSeed};
 use crate::error::{Fault, Problem};
 
 const MAX_DEPTH: usize = 128;
@@ -15,6 +16,14 @@ const MAX_DEPTH: usize = 128;
 /// # Errors
 /// 400 if it isn't JSON; 422 if it has a name twice, or U+0000 in a string.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
+    parse_with_ids(body, None).map(|(value, _)| value)
+}
+
+/// The same, with one member of the body, by its name, read as a list of at most so many ids; it is no part of the value.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_with_ids(body: &[u8], ids: Option<(&str, usize)>) -> Result<(Value, Option<Ids>), Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::malformed("the body is empty"));
     }
@@ -22,13 +31,13 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
     if depth(body) > MAX_DEPTH {
         return Err(Problem::malformed(format!("the body is nested deeper than {MAX_DEPTH}")));
     }
-    let mut fault = None;
+    let (mut fault, mut found) = (None, None);
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Seed { pointer: String::new(), fault: &mut fault }
+    let value = Seed { pointer: String::new(), fault: &mut fault, ids: ids.map(|name| (name, &mut found)) }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|error| Problem::malformed(format!("the body is not JSON: {}", place(&error))))?;
-    fault.map_or(Ok(value), |fault| Err(Problem::invalid(vec![fault])))
+    fault.map_or(Ok((value, found)), |fault| Err(Problem::invalid(vec![fault])))
 }
 
 /// What serde_json says, without a word of the body.
@@ -62,6 +71,8 @@ fn escaped(name: &str) -> String {
 struct Seed<'f> {
     pointer: String,
     fault: &'f mut Option<Fault>,
+    /// Of the outermost object only.
+    ids: Option<((&'f str, usize), &'f mut Option<Ids>)>,
 }
 
 impl Seed<'_> {
@@ -122,6 +133,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         while let Some(value) = items.next_element_seed(Seed {
             pointer: format!("{}/{}", self.pointer, values.len()),
             fault: &mut *self.fault,
+            ids: None,
         })? {
             values.push(value);
         }
@@ -135,11 +147,19 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if name.contains('\0') {
                 self.found(&pointer, "null_character", "must not contain U+0000");
             }
-            if map.contains_key(&name) {
+            let is_ids = self.ids.as_ref().is_some_and(|((wanted, _), _)| *wanted == name);
+            if map.contains_key(&name) || (is_ids && self.ids.as_ref().is_some_and(|(_, found)| found.is_some())) {
                 self.found(&pointer, "duplicate_field", "is there twice");
             }
-            let value = entries.next_value_seed(Seed { pointer, fault: &mut *self.fault })?;
-            map.insert(name, value);
+            match &mut self.ids {
+                Some(((_, most), found)) if is_ids => {
+                    **found = Some(entries.next_value_seed(IdsSeed { most: *most })?);
+                }
+                _ => {
+                    let value = entries.next_value_seed(Seed { pointer, fault: &mut *self.fault, ids: None })?;
+                    map.insert(name, value);
+                }
+            }
         }
         Ok(map.into())
     }
@@ -191,6 +211,31 @@ mod tests {
         for body in [r#"{"a":"x\u0000y"}"#, r#"{"a\u0000":1}"#, r#"{"m":{"n":["\u0000"]}}"#] {
             assert_eq!(refused(body.as_bytes()).code(), ErrorCode::ValidationFailed);
         }
+    }
+
+    #[test]
+    fn a_list_of_ids_is_read_apart_and_what_is_none_is_told_by_its_place() {
+        let ids: Vec<uuid::Uuid> = (0..3).map(|_| uuid::Uuid::now_v7()).collect();
+        let read = |list: &str| {
+            let body = format!("{{\"a\":[1],\"ids\":{list},\"b\":{{\"ids\":7}}}}");
+            let (value, ids) = parse_with_ids(body.as_bytes(), Some(("ids", 2))).unwrap();
+            assert_eq!(value, serde_json::json!({"a": [1], "b": {"ids": 7}}));
+            ids.unwrap()
+        };
+        let list = serde_json::to_string(&ids).unwrap();
+        assert_eq!(read(&list), Ids::List(ids[..2].to_vec(), 3));
+        assert_eq!(read("[]"), Ids::List(Vec::new(), 0));
+        assert_eq!(read("null"), Ids::Null);
+        for other in ["7", "-1.5", "\"x\"", "{\"a\":[{}]}", "true"] {
+            assert_eq!(read(other), Ids::NoList, "{other}");
+        }
+        assert_eq!(read(&format!("[\"{}\",\"x\\u0000\",\"y\"]", ids[0])), Ids::NoId(1));
+        for other in ["7", "null", "[[]]", "{\"a\":1}", "false"] {
+            assert_eq!(read(&format!("[\"x\",{other}]")), Ids::NoText(1), "{other}");
+        }
+        assert!(parse_with_ids(b"{\"ids\":[],\"ids\":[]}", Some(("ids", 2))).is_err());
+        assert!(parse_with_ids(b"{\"ids\":[\"]}", Some(("ids", 2))).is_err());
+        assert_eq!(parse_with_ids(b"{}", Some(("ids", 2))).unwrap().1, None);
     }
 
     #[test]

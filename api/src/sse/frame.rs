@@ -19,7 +19,7 @@ pub(super) fn comment() -> Bytes {
 }
 
 /// JSON has no raw line break, so the data is one line.
-fn frame(seq: Option<i64>, event: &str, data: &Value) -> Bytes {
+pub(super) fn frame(seq: Option<i64>, event: &str, data: &Value) -> Bytes {
     let id = seq.map_or_else(String::new, |seq| format!("id: {seq}\n"));
     Bytes::from(format!("{id}event: {event}\ndata: {data}\n\n"))
 }

@@ -15,6 +15,7 @@ use hellosales_core::{DatabaseError, RunId};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::task::TaskTracker;
 
 use super::frame;
 use super::text::TextSoFar;
@@ -27,15 +28,17 @@ use crate::state::AppState;
 use crate::streams::OpenStream;
 
 /// A comment this often.
-const COMMENT: Duration = Duration::from_secs(15);
+pub(super) const COMMENT: Duration = Duration::from_secs(15);
 /// Whether the caller may still see the run is asked this often.
-const AUTHORISE: Duration = Duration::from_secs(60);
+pub(super) const AUTHORISE: Duration = Duration::from_secs(60);
 /// A client that takes nothing for this long is given up.
 const SLOW: Duration = Duration::from_secs(30);
+/// A run without events of its own is looked at this often.
+const LOOK: Duration = Duration::from_millis(500);
 /// This many frames may wait for the client.
 const FRAMES: usize = 64;
 /// No token is good for longer than this in one go.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What is written into one response.
 pub(crate) struct Stream {
@@ -47,7 +50,7 @@ pub(crate) struct Stream {
 }
 
 /// Why writing ended; nothing more is to be done in any case.
-enum Over {
+pub(super) enum Over {
     /// The end event is out, or the client is gone.
     Done,
     /// The database failed: the client comes back with its position.
@@ -60,10 +63,10 @@ impl From<DatabaseError> for Over {
     }
 }
 
-struct Writer(mpsc::Sender<Bytes>);
+pub(crate) struct Writer(pub(super) mpsc::Sender<Bytes>);
 
 impl Writer {
-    async fn write(&self, bytes: Bytes) -> Result<(), Over> {
+    pub(super) async fn write(&self, bytes: Bytes) -> Result<(), Over> {
         match tokio::time::timeout(SLOW, self.0.send(bytes)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Over::Done),
@@ -73,16 +76,23 @@ impl Writer {
 
 /// Answers at once: headers and the first bytes go out before anything is read.
 pub(crate) fn response(stream: Stream, row: RunRow, position: Option<i64>) -> Response {
-    let (sender, receiver) = mpsc::channel::<Bytes>(FRAMES);
-    let _there_is_room = sender.try_send(frame::retry(RandomState::new().hash_one(stream.run)));
-    let work = stream.state.work.clone();
-    // Ends with the client: every wait looks at the channel.
-    drop(work.spawn(async move {
-        let run = stream.run;
-        if let Err(Over::Database(error)) = stream.write(Writer(sender), row, position).await {
+    let (run, work) = (stream.run, stream.state.work.clone());
+    open(&work, |out| async move {
+        if let Err(Over::Database(error)) = stream.write(out, row, position).await {
             tracing::warn!(run_id = %run, %error, "a stream was cut");
         }
-    }));
+    })
+}
+
+/// An answer that a task writes into for as long as the client stays.
+pub(crate) fn open<F: Future<Output = ()> + Send + 'static>(
+    work: &TaskTracker,
+    write: impl FnOnce(Writer) -> F,
+) -> Response {
+    let (sender, receiver) = mpsc::channel::<Bytes>(FRAMES);
+    let _there_is_room = sender.try_send(frame::retry(RandomState::new().hash_one(Instant::now())));
+    // Ends with the client: every wait looks at the channel.
+    drop(work.spawn(write(Writer(sender))));
     let frames = tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok::<_, std::convert::Infallible>);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -118,16 +128,26 @@ impl Told {
 
 impl Stream {
     async fn write(self, out: Writer, row: RunRow, position: Option<i64>) -> Result<(), Over> {
+        let has_events = row.stream;
         // Nobody was ever given a position in a major that doesn't exist yet.
         let position = position.filter(|position| *position < (i64::from(row.stream_major) + 1) * MINORS);
         let position = match position {
             Some(position) if !row.is_pruned => position,
             _ if row.is_pruned => return self.write_pruned(&out, row).await,
+            _ if !row.stream => {
+                let position = seq(row.stream_major, 0);
+                let text = TextSoFar::of(&row);
+                out.write(frame::snapshot(position, &RunObject::from(row), &text, None, &now())).await?;
+                return self.follow(&out, Subscription::none(), Some(position)).await;
+            }
             _ => self.write_snapshot(&out, row).await?,
         };
+        if !has_events {
+            return self.follow(&out, Subscription::none(), Some(position)).await;
+        }
         let position = self.catch_up(&out, position).await?;
         let events = self.state.follow.subscribe(self.run, position).await;
-        self.follow(&out, events).await
+        self.follow(&out, events, None).await
     }
 
     /// The chunks are gone: what is stored takes their place, and the end event is made from the run.
@@ -195,7 +215,23 @@ impl Stream {
         if is_last { Err(Over::Done) } else { Ok(()) }
     }
 
-    async fn follow(&self, out: &Writer, mut events: Subscription) -> Result<(), Over> {
+    /// The end of a run without events, once it has come: made from its row.
+    async fn look(&self, out: &Writer, position: i64) -> Result<(), Over> {
+        let row = self.load().await?.ok_or(Over::Done)?;
+        let end = seq(row.stream_major, 0);
+        if !row.has_ended() || end <= position {
+            return Ok(());
+        }
+        let run = RunObject::from(row);
+        let members = json!({"at": run.completed_at, "generation": run.generation});
+        out.write(frame::ended(end, &format!("run.{}", run.status), members, &run)).await?;
+        Err(Over::Done)
+    }
+
+    /// Tells what comes: events, or, of a run that has none (`quiet`, with the position that was told), its end.
+    async fn follow(&self, out: &Writer, mut events: Subscription, quiet: Option<i64>) -> Result<(), Over> {
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut comments = tokio::time::interval_at(Instant::now() + COMMENT, COMMENT);
         comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut authorise = tokio::time::interval_at(Instant::now() + AUTHORISE, AUTHORISE);
@@ -208,10 +244,11 @@ impl Stream {
                 () = out.0.closed() => return Ok(()),
                 () = self.state.draining.cancelled() => return self.close(out, "server_shutdown").await,
                 () = &mut expiry => return self.close(out, "token_expiring").await,
-                event = events.next() => match event {
+                event = events.next(), if quiet.is_none() => match event {
                     Some(row) => self.tell(out, row).await?,
                     None => return Ok(()),
                 },
+                _ = look.tick(), if quiet.is_some() => self.look(out, quiet.unwrap_or_default()).await?,
                 _ = comments.tick() => out.write(frame::comment()).await?,
                 _ = authorise.tick() => {
                     self.load().await?.ok_or(Over::Done)?;

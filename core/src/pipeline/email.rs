@@ -26,7 +26,7 @@ pub static EMAIL: Pipeline = Pipeline::new(
         work("persist").needs(&["product_enrich", "client_enrich", "company_enrich", "output_guard"]),
     ],
 )
-.tells(&["subject", "body", "call_to_action", "personalization_fields"]);
+.tells(&["subject", "body", "call_to_action"]);
 
 /// What an email is to be.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -51,6 +51,7 @@ pub struct RunRow {
     pub completed_at: Option<DateTime<Utc>>,
     /// Its chunks are gone, or about to go: the stream can't be read back any more.
     pub is_pruned: bool,
+    pub stream: bool,
     pub step_kind: Option<String>,
     pub step_status: Option<String>,
     pub step_held_by: Option<String>,
@@ -120,7 +121,8 @@ macro_rules! select {
                  r.interaction_id AS "interaction_id: InteractionId", r.user_sequence, r.input ->> 'message_id' AS message_id,
                  r.target_type, r.target_id, r.result, r.failure, r.tokens_in, r.tokens_out, r.total_cost_cents, r.provider, r.model_id,
                  r.ttft_ms, r.total_latency_ms, r.request_id, r.created_at, r.started_at, r.completed_at,
-                 coalesce(r.completed_at < now() - interval '50 minutes', false) AS "is_pruned!",
+                 coalesce(NOT r.stream OR r.completed_at < now() - interval '50 minutes', false) AND r.completed_at IS NOT NULL AS "is_pruned!",
+                 r.stream,
                  s.kind AS "step_kind?", s.status AS "step_status?", s.held_by AS "step_held_by?", s.delay_reason AS "step_delay_reason?",
                  s.available_at AS "step_until?", s.error AS "step_error?", s.detail AS "step_detail?", s.tries AS "step_tries?",
                  s.max_attempts AS "step_max_attempts?",

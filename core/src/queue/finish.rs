@@ -1,5 +1,5 @@
 //! Finish: the end of a run, whoever brings it about. In one transaction with what ended it: the run's row, its
-//! steps folded into it (or kept, if it failed), `pipeline.wide`, one end event, and its session's next turn.
+//! steps folded into it (or kept, if it failed), `pipeline.wide`, one end event if it streams, and its session's next turn.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -31,6 +31,7 @@ pub(super) struct EndedRun {
     made: u64,
     generation: i32,
     major: i32,
+    stream: bool,
     started_at: Option<DateTime<Utc>>,
 }
 
@@ -60,6 +61,7 @@ impl EndedRun {
             made: run.made,
             generation: run.generation,
             major: run.major,
+            stream: run.stream,
             started_at: started_at.into(),
         }
     }
@@ -101,7 +103,7 @@ pub(super) async fn finish(tx: &mut Tx, ended: &[EndedRun], wakes: &mut Wakes) -
     }
     let wide = write_runs(tx, ended).await?;
     journal::write_wide(tx.connection(), &wide).await?;
-    let events: Vec<StreamEvent> = ended.iter().map(end_event).collect();
+    let events: Vec<StreamEvent> = ended.iter().filter(|run| run.stream).map(end_event).collect();
     journal::write_stream(tx.connection(), &events).await?;
     for run in ended {
         wakes.stream(run.run);

@@ -60,9 +60,11 @@ pub async fn resume(db: &Database, org: OrgId, run: RunId, actor: &str) -> Resul
     revive_steps(&mut tx, run, lane, rank, waits).await?;
     revive_run(&mut tx, run, rank).await?;
     let generation = locked.generation + 1;
-    let data = json!({"generation": generation});
-    let redriven = StreamEvent::new(run, org, seq(locked.major + 1, 0), "run.redriven", data);
-    journal::write_stream(tx.connection(), &[redriven]).await?;
+    if locked.stream {
+        let data = json!({"generation": generation});
+        let redriven = StreamEvent::new(run, org, seq(locked.major + 1, 0), "run.redriven", data);
+        journal::write_stream(tx.connection(), &[redriven]).await?;
+    }
     if !waits {
         wakes.lane(lane);
     }

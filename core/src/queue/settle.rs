@@ -83,6 +83,7 @@ pub(super) struct LockedRun {
     pub(super) made: u64,
     pub(super) generation: i32,
     pub(super) major: i32,
+    pub(super) stream: bool,
 }
 
 /// One transaction's state: what it has locked, and what it will write at its end.
@@ -268,9 +269,9 @@ impl Work {
         }
     }
 
-    /// Adds lifecycle events of a run under a major of their own.
+    /// Adds lifecycle events of a run under a major of their own. A run that doesn't stream has none.
     pub(super) fn lifecycle(&mut self, run: &mut LockedRun, events: Vec<(&'static str, serde_json::Value)>) {
-        if events.is_empty() {
+        if events.is_empty() || !run.stream {
             return;
         }
         run.major += 1;
@@ -307,7 +308,7 @@ async fn lock_runs(tx: &mut Tx, bundles: &[Bundle], wait: bool) -> Result<HashMa
             sqlx::query_as!(
                 RunRow,
                 r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
-                     user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major
+                     user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
                    FROM pipeline_runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE "#
                     + $how,
                 &ids
@@ -332,6 +333,7 @@ struct RunRow {
     made: i64,
     generation: i32,
     stream_major: i32,
+    stream: bool,
 }
 
 impl RunRow {
@@ -348,6 +350,7 @@ impl RunRow {
             made: self.made.cast_unsigned(),
             generation: self.generation,
             major: self.stream_major,
+            stream: self.stream,
         })
     }
 }
@@ -357,7 +360,7 @@ pub(super) async fn lock_run(tx: &mut Tx, run: RunId) -> Result<Option<LockedRun
     let row = sqlx::query_as!(
         RunRow,
         r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
-             user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major
+             user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
            FROM pipeline_runs WHERE id = $1 FOR NO KEY UPDATE"#,
         run.uuid(),
     )

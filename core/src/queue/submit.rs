@@ -64,7 +64,7 @@ pub struct NewRun {
     pub traceparent: Option<String>,
     /// How much thought its model may take.
     pub quality_mode: QualityMode,
-    /// Whether tokens are written to its stream.
+    /// Whether events and tokens are written to its stream; else it has none.
     pub stream: bool,
 }
 
@@ -102,7 +102,7 @@ impl NewRun {
     }
 }
 
-/// Writes the run, the steps of its first stages, and `run.started`. After the commit, wake its lane: a settlement whose
+/// Writes the run, the steps of its first stages, and, if it streams, `run.started`. After the commit, wake its lane: a settlement whose
 /// effects submit does so by itself.
 ///
 /// # Errors
@@ -111,6 +111,10 @@ pub async fn submit(tx: &mut OrgTx<'_>, run: &NewRun) -> Result<(), DatabaseErro
     insert_run(tx, run).await?;
     insert_first_steps(tx, run).await?;
     tx.note_submitted(run.lane);
+    // A run that doesn't stream has no events of its own: what its followers are told is made from its row.
+    if !run.stream {
+        return Ok(());
+    }
     let started = StreamEvent::new(run.id, tx.org(), seq(1, 0), "run.started", json!({"attempt": 1}));
     journal::write_stream(tx.connection(), &[started]).await
 }

@@ -52,6 +52,12 @@ impl StreamText {
         self.parts().map(|(_, text)| text).collect()
     }
 
+    /// Whether every field has the same text, in whatever order they began.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.parts.len() == other.parts.len() && self.parts.iter().all(|part| other.parts.contains(part))
+    }
+
     /// What gives it to readers who have nothing: an `output.delta` a field.
     pub(crate) fn deltas(&self, attempt: i16) -> impl Iterator<Item = (&'static str, Value)> {
         self.parts().map(move |(field, text)| ("output.delta", delta(field, text, attempt)))
@@ -111,6 +117,20 @@ mod tests {
         let parts: Vec<(Field, &str)> = said.parts().collect();
         assert_eq!(parts, [(Some("subject"), "Hello!"), (Some("body"), "Hi Ana")]);
         assert_eq!((said.bytes(), said.joined()), (12, "Hello!Hi Ana".to_owned()));
+    }
+
+    #[test]
+    fn the_order_of_fields_is_no_difference() {
+        let said = |parts: &[(&'static str, &str)]| {
+            let mut said = StreamText::default();
+            parts.iter().for_each(|(field, text)| said.push(Some(field), text));
+            said
+        };
+        let email = said(&[("subject", "Hi"), ("body", "Dear Ana")]);
+        assert!(email.says_the_same(&said(&[("body", "Dear Ana"), ("subject", "Hi")])));
+        for other in [said(&[("subject", "Hi")]), said(&[("subject", "Hi"), ("body", "Dear")]), StreamText::default()] {
+            assert!(!email.says_the_same(&other) && !other.says_the_same(&email));
+        }
     }
 
     #[test]

@@ -20,8 +20,26 @@ pub enum Chunk {
         /// The text.
         text: String,
     },
-    /// What was said is taken back; the safe reply follows as one delta.
+    /// What was said is taken back.
+    Reset(ResetReason),
+}
+
+/// Why what was said is taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetReason {
+    /// It is told again.
+    Retry,
+    /// A guard refused it.
     Filtered,
+}
+
+impl ResetReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Filtered => "filtered",
+        }
+    }
 }
 
 /// What one streaming attempt has to write.
@@ -47,14 +65,14 @@ impl Chunk {
     const fn event(&self) -> &'static str {
         match self {
             Self::Delta { .. } => "output.delta",
-            Self::Filtered => "output.reset",
+            Self::Reset(_) => "output.reset",
         }
     }
 
     fn data(&self, attempt: i16) -> Value {
         match self {
             Self::Delta { field, text } => delta(*field, text, attempt),
-            Self::Filtered => json!({"reason": "filtered", "attempt": attempt}),
+            Self::Reset(reason) => json!({"reason": reason.as_str(), "attempt": attempt}),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A JSON string, character by character: escapes may be cut anywhere.
+//! A JSON string, character by character: escapes may be cut anywhere; and its text as it will be stored.
 
 use super::Unfit;
 
@@ -95,5 +95,42 @@ impl Unescape {
         // The database has no NUL.
         let c = char::from_u32(code).ok_or(Unfit)?;
         Ok(Step::Char(if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }))
+    }
+}
+
+/// A text is not told beyond this many blanks in a row.
+const MAX_BLANKS: usize = 1_024;
+
+/// Reads a text as it is stored: CR LF and CR are LF, and blanks at its ends are none of it.
+#[derive(Debug, Clone)]
+pub(super) struct Trim {
+    has_begun: bool,
+    after_cr: bool,
+    /// Blanks that are the text's end, unless something follows.
+    held: String,
+}
+
+impl Trim {
+    pub(super) const fn new() -> Self {
+        Self { has_begun: false, after_cr: false, held: String::new() }
+    }
+
+    /// Takes a character; returns what is certain now.
+    pub(super) fn push(&mut self, c: char) -> Result<Option<String>, Unfit> {
+        let is_second_half = self.after_cr && c == '\n';
+        self.after_cr = c == '\r';
+        if is_second_half {
+            return Ok(None);
+        }
+        let c = if c == '\r' { '\n' } else { c };
+        if c.is_whitespace() || c == '\u{feff}' {
+            if self.has_begun {
+                self.held.push(c);
+            }
+            return if self.held.len() > MAX_BLANKS { Err(Unfit) } else { Ok(None) };
+        }
+        self.has_begun = true;
+        self.held.push(c);
+        Ok(Some(std::mem::take(&mut self.held)))
     }
 }

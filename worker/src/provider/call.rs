@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::provider_call::{self, NewCall};
 use hellosales_core::queue::SnoozeReason;
+use hellosales_core::queue::batch::pause_for_budget;
 use hellosales_core::queue::lease::Owned;
 use hellosales_core::run::QualityMode;
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId, WorkerId};
@@ -145,7 +146,7 @@ impl LlmDoor {
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
             Asked::Open(entry) => entry,
             Asked::Lost => return Err(StageError::Lost),
-            Asked::OverBudget { may_come_back } => return Err(over_budget(may_come_back)),
+            Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back).await),
         };
         // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
         if !cx.may_call() {
@@ -158,7 +159,10 @@ impl LlmDoor {
 
     /// What a call can cost at most.
     fn most_cents(&self, model: &str, prompt: &Prompt) -> rust_decimal::Decimal {
-        let tokens_in = most_prompt_tokens(&prompt.messages);
+        // The schema is part of what a model is told.
+        let schema =
+            prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
+        let tokens_in = most_prompt_tokens(&prompt.messages, schema);
         let tokens_out = prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS);
         self.prices.cost_cents(self.llm.provider(), model, Usage { tokens_in, tokens_out })
     }
@@ -282,9 +286,24 @@ impl Call {
     }
 }
 
-fn over_budget(may_come_back: bool) -> StageError {
-    let detail =
-        if may_come_back { "the rest of the batch's budget is reserved" } else { "the batch's budget is spent" };
+/// What a stage reports that may not call. Where nothing is reserved, nothing comes back: the batch stands still until
+/// somebody decides.
+async fn over_budget<R>(cx: &StageContext<R>, may_come_back: bool) -> StageError {
+    if may_come_back {
+        return snoozed("the rest of the batch's budget is reserved");
+    }
+    if let Some((batch, _)) = cx.run.batch {
+        match pause_for_budget(&cx.environment.database, cx.run.org_id, batch).await {
+            Ok(_) => tracing::info!(batch_id = %batch, "the batch's budget is spent"),
+            Err(error) => {
+                tracing::warn!(batch_id = %batch, %error, "a batch whose budget is spent could not be paused")
+            }
+        }
+    }
+    snoozed("the batch's budget is spent")
+}
+
+fn snoozed(detail: &str) -> StageError {
     StageError::Snooze(BUDGET_PAUSE, SnoozeReason::Budget, detail.to_owned())
 }
 

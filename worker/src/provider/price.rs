@@ -115,10 +115,12 @@ pub fn count_prompt(messages: &[Message]) -> u32 {
 /// A prompt has at most this many tokens, whatever cuts it into tokens: none is shorter than a byte, and what frames a
 /// message is a handful.
 #[must_use]
-pub fn most_prompt_tokens(messages: &[Message]) -> u32 {
+pub fn most_prompt_tokens(messages: &[Message], schema_bytes: usize) -> u32 {
     const FRAME: usize = 16;
     const PREAMBLE: usize = 64;
-    let most = messages.iter().fold(PREAMBLE, |sum, message| sum.saturating_add(message.content.len() + FRAME));
+    let most = messages
+        .iter()
+        .fold(PREAMBLE.saturating_add(schema_bytes), |sum, message| sum.saturating_add(message.content.len() + FRAME));
     u32::try_from(most).unwrap_or(u32::MAX)
 }
 
@@ -172,8 +174,8 @@ mod tests {
         let message = |content: &str| Message { role: crate::provider::Speaker::User, content: content.to_owned() };
         for text in ["", "a", "日本語", "🙂🙂", "four words of text"] {
             let messages = [message(text), message(text)];
-            assert!(most_prompt_tokens(&messages) as usize >= 2 * text.len());
-            assert!(most_prompt_tokens(&messages) >= count_prompt(&messages));
+            assert!(most_prompt_tokens(&messages, 7) as usize >= 2 * text.len() + 7);
+            assert!(most_prompt_tokens(&messages, 0) >= count_prompt(&messages));
         }
     }
 

@@ -10,6 +10,7 @@ mod output_guard;
 mod persist;
 mod product_enrich;
 mod prompt;
+mod readers;
 
 use std::fmt;
 use std::future::Future;

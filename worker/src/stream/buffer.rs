@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use hellosales_core::step::MAX_OUTPUT_BYTES;
-use hellosales_core::stream::write::Chunk;
+use hellosales_core::stream::write::{Chunk, ResetReason};
 use hellosales_core::stream::{Field, Opened, StreamText};
 
 /// A stage waits while this many bytes of its text are not yet in a row.
@@ -16,7 +16,7 @@ pub(super) const MAX_ROWS: usize = 64;
 fn bytes(chunk: &Chunk) -> usize {
     match chunk {
         Chunk::Delta { text, .. } => text.len(),
-        Chunk::Filtered => 0,
+        Chunk::Reset(_) => 0,
     }
 }
 
@@ -82,12 +82,12 @@ impl Buffer {
     }
 
     /// What was said and hasn't been sent is never sent.
-    pub(super) fn replace(&mut self, text: &str) {
+    pub(super) fn replace(&mut self, reason: ResetReason, text: &StreamText) {
         self.pending.truncate(self.sent);
         self.pending_bytes = self.pending.iter().map(bytes).sum();
         self.text.clear();
-        self.pending.push_back(Chunk::Filtered);
-        self.delta(None, text);
+        self.pending.push_back(Chunk::Reset(reason));
+        text.parts().for_each(|(field, text)| self.delta(field, text));
     }
 
     /// The next rows, with the position of the first; none while others are on their way.
@@ -175,9 +175,9 @@ mod tests {
         buffer.delta(None, "shown");
         assert!(buffer.send().is_some());
         buffer.delta(None, "secret");
-        buffer.replace("safe");
+        buffer.replace(ResetReason::Filtered, &StreamText::from("safe".to_owned()));
         buffer.landed();
-        assert_eq!(buffer.send(), Some((at(3, 2), vec![Chunk::Filtered, delta("safe")])));
+        assert_eq!(buffer.send(), Some((at(3, 2), vec![Chunk::Reset(ResetReason::Filtered), delta("safe")])));
         assert_eq!(buffer.text().joined(), "safe");
     }
 

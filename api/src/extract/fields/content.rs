@@ -34,11 +34,6 @@ impl Fields {
         self.text(name, 1..=MAX_TEXT_CHARS)
     }
 
-    /// `true` or `false`.
-    pub(crate) fn flag(&mut self, name: &str) -> Given<bool> {
-        self.take(name, "a boolean", |value| value.as_bool())
-    }
-
     /// A count that fits its column.
     pub(crate) fn count(&mut self, name: &str) -> Given<i32> {
         match self.integer(name, 0..=i32::MAX.unsigned_abs()) {

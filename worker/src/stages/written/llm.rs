@@ -1,11 +1,14 @@
 //! Asks the model, and takes only what fits the schema. What doesn't is a fault that the next attempt tells to the model.
 
+use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::{ErrorCode, Failure, ProviderCallId};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::prompt::{self, Told};
+use super::readers::{Readers, Refused};
 use super::{ClientEnrich, CompanyEnrich, InputGuard, ProductEnrich, Written, stage_of};
-use crate::provider::call::{Call, Prompt};
+use crate::provider::call::{Answer, Call, Prompt};
 use crate::provider::schema::{Fault, fit};
 use crate::provider::{FAULT, Finish, ProviderError};
 use crate::stage::{Outcome, Stage, StageContext, StageError, Values};
@@ -64,19 +67,8 @@ impl<W: Written> Stage for Llm<W> {
             max_tokens: Some(W::MAX_TOKENS),
             schema: Some(W::SCHEMA),
         };
-        let mut call = environment.llm.call(cx, prompt).await?;
-        loop {
-            match answer::next(cx, &mut call).await? {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(error) => return Err(call.fail(error).await),
-            }
-        }
-        let written = match read::<W>(&call) {
-            Ok(written) => written,
-            Err(fault) => return Err(call.fail(ProviderError::DoesNotFit(fault)).await),
-        };
-        let answer = call.finish().await?;
+        let call = environment.llm.call(cx, prompt).await?;
+        let (written, answer) = answered::<W>(cx, call).await?;
         Ok(Outcome::Done(Generated {
             written,
             provider_call_id: answer.call_id,
@@ -87,12 +79,47 @@ impl<W: Written> Stage for Llm<W> {
     }
 }
 
-fn read<W: Written>(call: &Call) -> Result<W, Fault> {
+/// The answer, told to the run's readers while it comes.
+async fn answered<W: Written>(cx: &StageContext<W::Input>, mut call: Call) -> Result<(W, Answer), StageError> {
+    let mut readers = Readers::of(cx);
+    loop {
+        match answer::next(cx, &mut call).await? {
+            Ok(Some(piece)) => {
+                if let Err(refused) = readers.hear(&piece).await? {
+                    return Err(refuse(cx, call, refused).await);
+                }
+            }
+            Ok(None) => break,
+            Err(error) => return Err(call.fail(error).await),
+        }
+    }
+    let (fitted, written) = match read::<W>(&call) {
+        Ok(read) => read,
+        Err(fault) => return Err(call.fail(ProviderError::DoesNotFit(fault)).await),
+    };
+    if let Err(refused) = readers.whole(&fitted, &written).await? {
+        return Err(refuse(cx, call, refused).await);
+    }
+    Ok((written, call.finish().await?))
+}
+
+/// What the output guard would refuse fails its run at once; the model may be asked again when the run is retried.
+async fn refuse<R: PipelineInput>(cx: &StageContext<R>, call: Call, Refused(end): Refused) -> StageError {
+    tracing::info!(run_id = %cx.run.id, org_id = %cx.run.org_id, "a guard refused an answer while it came");
+    match call.finish().await {
+        Ok(_) => end,
+        Err(empty) => empty,
+    }
+}
+
+/// The answer as it fits the schema, and what it says.
+fn read<W: Written>(call: &Call) -> Result<(Value, W), Fault> {
     if call.ended() == Some(Finish::Length) {
         return Err(Fault::of_all(format!("it was cut off, being longer than {} tokens", W::MAX_TOKENS)));
     }
     let answer = fit(W::SCHEMA, call.text())?;
-    W::of_answer(answer).map_err(|_| Fault::of_all("it is not what the schema says"))
+    let written = W::of_answer(answer.clone()).map_err(|_| Fault::of_all("it is not what the schema says"))?;
+    Ok((answer, written))
 }
 
 /// What was wrong with the answer of the attempt before, if that is why it failed.

@@ -2,7 +2,7 @@
 
 use super::input_guard::refused;
 use super::{Generated, Llm, Written, stage_of};
-use crate::guard::Verdict;
+use crate::guard::{Finding, Guard, Verdict};
 use crate::stage::{Outcome, Stage, StageContext, StageError, Values};
 
 stage_of! {
@@ -21,13 +21,21 @@ impl<W: Written> Stage for OutputGuard<W> {
         cx: &StageContext<W::Input>,
         (generated,): Values<Self>,
     ) -> Result<Outcome<Generated<W>>, StageError> {
-        for (field, text) in generated.written.texts() {
-            if let Verdict::Block(finding) = cx.environment.guard.check_output(text) {
+        match refusal(&cx.environment.guard, &generated.written) {
+            Some((field, finding)) => {
                 let (rule, category) = (finding.rule.as_ref(), finding.category.as_str());
                 tracing::info!(run_id = %cx.run.id, org_id = %cx.run.org_id, field, rule, category, "a guard refused an answer");
-                return Err(refused(field, &finding));
+                Err(refused(field, &finding))
             }
+            None => Ok(Outcome::Done(generated)),
         }
-        Ok(Outcome::Done(generated))
     }
+}
+
+/// The first of its texts that may not be stored.
+pub(super) fn refusal<W: Written>(guard: &Guard, written: &W) -> Option<(&'static str, Finding)> {
+    written.texts().into_iter().find_map(|(field, text)| match guard.check_output(text) {
+        Verdict::Block(finding) => Some((field, finding)),
+        Verdict::Pass => None,
+    })
 }

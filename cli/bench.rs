@@ -1,0 +1,8 @@
+//! Benchmarks, on a stack of their own that is removed after.
+
+pub(crate) mod batch;
+mod chat;
+mod list;
+mod memory;
+mod report;
+mod times;
