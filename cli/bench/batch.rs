@@ -16,7 +16,7 @@ use super::list::List;
 use super::memory::resident_bytes;
 use super::report::{Accept, Chat, Fairness, Memory, PerEmail, Report, Round};
 use super::times::{Times, milliseconds, ratio};
-use super::{chat, times};
+use super::chat;
 use crate::client::Api;
 use crate::data_dir::DataDir;
 use crate::database;
@@ -271,7 +271,7 @@ impl Course {
         // All that happened meanwhile, the other batch and the turns included.
         let each = |after: i64, before: i64| {
             let count = u64::try_from(after.saturating_sub(before)).unwrap_or(0);
-            times::ratio(Duration::from_micros(count), Duration::from_micros(emails))
+            ratio(Duration::from_micros(count), Duration::from_micros(emails))
         };
         let (idle_added, busy_added) = (idle.percentile(50), self.busy.percentile(50));
         Ok(Round {
