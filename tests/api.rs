@@ -9,6 +9,7 @@ mod cors;
 mod door;
 mod events;
 mod idempotency;
+mod import;
 mod lost_answers;
 mod messages;
 mod quiet_runs;

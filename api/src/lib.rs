@@ -9,6 +9,7 @@ mod error;
 mod extract;
 mod follow;
 mod generation;
+mod import;
 mod object;
 mod openapi;
 mod page;

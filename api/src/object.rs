@@ -3,6 +3,7 @@
 mod batch;
 mod batch_item;
 mod client;
+pub(crate) mod client_import;
 mod company_profile;
 mod email;
 mod generated;

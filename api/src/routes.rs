@@ -1,6 +1,7 @@
 //! The routes, a file a noun.
 
 mod batches;
+mod client_imports;
 mod clients;
 mod company_profile;
 mod emails;
@@ -41,6 +42,7 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         scripts::router(),
         emails::router(),
         batches::router(),
+        client_imports::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod client_import;
 pub mod company_profile;
 pub mod email;
 pub mod generated;

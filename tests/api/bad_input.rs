@@ -187,6 +187,8 @@ async fn an_unknown_route_is_404_and_an_unknown_method_405() {
             "/chat/sessions/{id}/history",
             "/chat/sessions/{id}/messages",
             "/clients",
+            "/clients/import",
+            "/clients/imports/{id}",
             "/clients/{id}",
             "/company-profile",
             "/email-batches",

@@ -26,7 +26,7 @@ use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
 use hellosales_worker::registry::{CheckedRegistry, Executed, Work};
 use hellosales_worker::stream::{OpenStream, Streams};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
