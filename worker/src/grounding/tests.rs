@@ -88,7 +88,7 @@ fn an_invented_number_is_found_and_what_claims_nothing_is_not() {
     }
     for text in [
         "Let's find 20 minutes for a call in Q3, or by 2027.",
-        "We're there 24/7, 1:1, for B2B and 3D, with GPT-4 and Office365.",
+        "We're there 24/7, 1:1, for B2B and 3D, with GPT-4 and W3C.",
         "Here are 3 ideas, the 2nd on the 15th at 9 am or 14:30.",
         "The trial has 2 weeks, and 500 tickets, 12 people.",
         "1. First\n2. Second\n  10) Tenth",
