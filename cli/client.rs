@@ -1,18 +1,24 @@
 //! The api, as its users see it: HTTP, and nothing else.
 
+mod batch;
+mod feed;
 mod follow;
 
 use std::time::Duration;
 
 use hellosales_worker::provider::http::is_loopback;
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use crate::problem::{Exit, Problem};
+use crate::upload::Upload;
 
+pub(crate) use batch::{Batch, Item};
+pub(crate) use feed::Feed;
 pub(crate) use follow::{Event, Follow, Reading};
 
 /// What a client needs of a Run.
@@ -72,6 +78,13 @@ pub(crate) struct Interaction {
     pub(crate) content: Option<String>,
 }
 
+/// An answer comes within this time.
+const ANSWER: Duration = Duration::from_secs(30);
+/// An api that is not ready is asked again after this.
+const AGAIN: Duration = Duration::from_millis(500);
+/// A file is sent and applied within this time.
+const UPLOAD: Duration = Duration::from_secs(1_800);
+
 #[derive(Debug, Deserialize)]
 struct List<T> {
     data: Vec<T>,
@@ -93,6 +106,20 @@ struct Me {
 struct Refusal {
     code: String,
     detail: String,
+    errors: Vec<Fault>,
+}
+
+/// What was wrong with a value.
+#[derive(Debug, Deserialize)]
+struct Fault {
+    code: String,
+}
+
+impl Refusal {
+    /// It would have been about nobody.
+    fn is_of_none(&self) -> bool {
+        self.errors.iter().any(|fault| matches!(fault.code.as_str(), "no_match" | "all_skipped"))
+    }
 }
 
 /// A client for this URL. What is on this machine is asked directly, whatever proxy the environment names.
@@ -161,6 +188,17 @@ impl Api {
         Follow::new(self.clone(), run)
     }
 
+    /// Sends a file, as it is read.
+    pub(crate) async fn upload<T: DeserializeOwned>(&self, path: &str, kind: &str, file: Upload) -> anyhow::Result<T> {
+        let mut request = self.request(Method::POST, path).header("content-type", kind).timeout(UPLOAD);
+        if let Some(length) = file.length() {
+            request = request.header("content-length", length);
+        }
+        let body = Body::wrap_stream(ReaderStream::with_capacity(file, 64 * 1024));
+        let answer = request.body(body).send().await.map_err(|error| self.unreachable(error))?;
+        Ok(accepted(answer).await?.json().await?)
+    }
+
     /// Reads something.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.json(self.request(Method::GET, path)).await
@@ -182,7 +220,7 @@ impl Api {
     }
 
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
-        let answer = request.timeout(Duration::from_secs(30)).send().await.map_err(|error| self.unreachable(error))?;
+        let answer = request.timeout(ANSWER).send().await.map_err(|error| self.unreachable(error))?;
         Ok(accepted(answer).await?.json().await?)
     }
 
@@ -199,14 +237,16 @@ async fn accepted(answer: Response) -> anyhow::Result<Response> {
     if status.is_success() {
         return Ok(answer);
     }
-    let Refusal { code, detail } = answer.json().await.unwrap_or_default();
+    let refusal: Refusal = answer.json().await.unwrap_or_default();
     let exit = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Exit::NotAllowed,
         StatusCode::NOT_FOUND => Exit::NothingMatched,
+        StatusCode::UNPROCESSABLE_ENTITY if refusal.is_of_none() => Exit::NothingMatched,
         StatusCode::CONFLICT => Exit::WrongState,
         StatusCode::SERVICE_UNAVAILABLE => Exit::Unreachable,
         _ => Exit::Failed,
     };
+    let Refusal { code, detail, .. } = refusal;
     let problem = Problem::new(exit, format!("the api answers {}: {code}: {detail}", status.as_u16()));
     Err(match exit {
         Exit::NotAllowed => problem

@@ -1,8 +1,10 @@
 //! The commands, one noun a file.
 
 pub(crate) mod api;
+pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod chat;
+pub(crate) mod clients;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod dev;

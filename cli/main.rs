@@ -1,6 +1,7 @@
 //! `hellosales`: the one binary that people start.
 
 mod bench;
+mod caller;
 mod client;
 mod commands;
 mod config;
@@ -15,7 +16,9 @@ mod seed;
 mod shutdown;
 mod stack;
 mod supervisor;
+mod table;
 mod telemetry;
+mod upload;
 
 use std::process::ExitCode;
 
@@ -37,7 +40,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Every command")]
 pub(crate) struct Global {
-    /// How data is shown: table or json
+    /// How data is shown: table, json, jsonl or csv
     #[arg(
         short = 'o',
         long = "output",
@@ -71,6 +74,10 @@ enum Command {
     Token(commands::token::Args),
     /// Hold a conversation in the terminal
     Chat(commands::chat::Args),
+    /// Write one email for each client of a list
+    Batch(commands::batch::Args),
+    /// Take clients from a file
+    Clients(commands::clients::Args),
     /// Serve HTTP
     Api(commands::api::Args),
     /// Execute steps
@@ -119,6 +126,8 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => commands::dev::run(args, global, output).await,
         Command::Demo(args) => commands::demo::run(args, global, output).await,
         Command::Chat(args) => commands::chat::run(args, global, output).await,
+        Command::Batch(args) => commands::batch::run(args, global, output).await,
+        Command::Clients(args) => commands::clients::run(args, global, output).await,
         Command::Api(args) => commands::api::run(args, global).await,
         Command::Worker(args) => commands::worker::run(args, global).await,
         Command::Token(args) => commands::token::run(&args, output),

@@ -37,6 +37,10 @@ pub(crate) enum Format {
     Table,
     /// For programs.
     Json,
+    /// For programs, a line for each.
+    Jsonl,
+    /// For spreadsheets; where it is no list, as for people.
+    Csv,
 }
 
 /// A colour of the terminal.
@@ -95,6 +99,17 @@ impl Output {
         if !self.quiet {
             drop(writeln!(io::stderr(), "{}", line.as_ref()));
         }
+    }
+
+    /// Whether anybody wants to see how far it is.
+    pub(crate) const fn shows_progress(self) -> bool {
+        !self.quiet
+    }
+
+    /// A question, also when quiet.
+    pub(crate) fn ask(self, text: &str) {
+        let mut stderr = io::stderr();
+        drop(write!(stderr, "{text}").and_then(|()| stderr.flush()));
     }
 
     /// Talk without a line's end, at once.

@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// Nothing matched.
     NothingMatched = 3,
+    /// Some of them failed.
+    SomeFailed = 4,
     /// The thing is not in a state for it.
     WrongState = 5,
     /// The database or the api can't be reached.

@@ -2,14 +2,18 @@
 
 mod auth;
 mod bad_input;
+mod batches;
 mod connection;
+mod content;
 mod cors;
 mod door;
 mod events;
 mod idempotency;
+mod import;
 mod lost_answers;
 mod messages;
 mod quiet_runs;
 mod runs;
 mod sessions;
 mod shutdown;
+mod written;

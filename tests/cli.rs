@@ -1,7 +1,9 @@
 //! The binary, as people start it.
 
+mod batch;
 mod bench;
 mod chat;
+mod clients;
 mod demo;
 mod dev;
 mod faults;

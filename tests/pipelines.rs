@@ -3,9 +3,12 @@
 mod bench;
 mod cadence;
 mod chat;
+mod email;
 mod fields;
+mod grounding;
 mod guards;
 mod history;
 mod laws;
 mod ledger;
+mod script;
 mod written;

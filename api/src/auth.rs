@@ -6,7 +6,9 @@ mod permission;
 mod token;
 
 pub(crate) use caller::SignIns;
-pub(crate) use caller::{AnyRunUse, BatchManage, BatchRead, BatchWrite, ChatUse, ContentRead, ContentWrite, SignedIn};
+pub(crate) use caller::{
+    AnyRunUse, BatchManage, BatchRead, BatchWrite, ChatUse, ContentRead, ContentWrite, Generate, SignedIn,
+};
 pub(crate) use caller::{Caller, May};
 pub(crate) use jwks::Jwks;
 pub(crate) use token::Verifier;

@@ -44,6 +44,8 @@ pub struct ApiConfig {
     pub streams_per_user: usize,
     /// An organisation may follow this many streams of this process.
     pub streams_per_org: usize,
+    /// An organisation may have this many runs waiting in a lane; what it submits then is refused.
+    pub max_backlog: i64,
     /// An organisation may have this many batches under way.
     pub batches_per_org: u32,
     /// What an email usually costs, by quality mode: for estimates, as long as an organisation has none to go by.
@@ -102,6 +104,7 @@ impl ApiConfig {
             max_connections: 4096,
             streams_per_user: 50,
             streams_per_org: 1000,
+            max_backlog: 10_000,
             batches_per_org: 20,
             // 800 tokens of prompt and 400 of answer, of models as they are sold in 2026.
             usual_email_cents: UsualCents {
@@ -140,6 +143,7 @@ impl ApiConfig {
             max_connections: settings.number("API_MAX_CONNECTIONS", usual.max_connections, 1..=1_000_000)?,
             streams_per_user: settings.number("API_STREAMS_PER_USER", usual.streams_per_user, 1..=1_000_000)?,
             streams_per_org: settings.number("API_STREAMS_PER_ORG", usual.streams_per_org, 1..=1_000_000)?,
+            max_backlog: settings.number("API_MAX_BACKLOG", usual.max_backlog, 1..=1_000_000_000)?,
             batches_per_org: settings.number("API_BATCHES_PER_ORG", usual.batches_per_org, 1..=1_000)?,
             usual_email_cents: UsualCents {
                 fast: settings.number("EMAIL_CENTS_FAST", usual.usual_email_cents.fast, CENTS)?,
@@ -248,6 +252,7 @@ mod tests {
             ("API_MAX_CONNECTIONS", "4"),
             ("API_STREAMS_PER_USER", "5"),
             ("API_STREAMS_PER_ORG", "6"),
+            ("API_MAX_BACKLOG", "9"),
             ("API_BATCHES_PER_ORG", "7"),
             ("EMAIL_CENTS_FAST", "0.001"),
             ("EMAIL_CENTS_BALANCED", "0"),
@@ -268,6 +273,7 @@ mod tests {
             max_connections: 4,
             streams_per_user: 5,
             streams_per_org: 6,
+            max_backlog: 9,
             batches_per_org: 7,
             usual_email_cents: UsualCents {
                 fast: Decimal::new(1, 3),
@@ -295,6 +301,7 @@ mod tests {
             ("API_MAX_CONNECTIONS", "0"),
             ("API_STREAMS_PER_USER", "0"),
             ("API_STREAMS_PER_ORG", "many"),
+            ("API_MAX_BACKLOG", "0"),
             ("API_BATCHES_PER_ORG", "0"),
             ("EMAIL_CENTS_FAST", "-1"),
             ("EMAIL_CENTS_BALANCED", "some"),

@@ -69,6 +69,7 @@ pub(crate) struct Problem {
     message: String,
     retry_after: Option<u32>,
     faults: Vec<Fault>,
+    details: Map<String, Value>,
     closes: bool,
 }
 
@@ -76,7 +77,14 @@ impl Problem {
     /// A problem with its code's own status.
     #[must_use]
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), retry_after: None, faults: Vec::new(), closes: false }
+        Self {
+            code,
+            message: message.into(),
+            retry_after: None,
+            faults: Vec::new(),
+            details: Map::new(),
+            closes: false,
+        }
     }
 
     /// Something that can't be read: JSON, a UUID, a cursor, a header.
@@ -93,6 +101,20 @@ impl Problem {
             if name.is_empty() { fault.message.clone() } else { format!("{name} {}", fault.message) }
         });
         Self { faults, ..Self::new(ErrorCode::ValidationFailed, message) }
+    }
+
+    /// The same, in other words.
+    #[must_use]
+    pub(crate) fn told(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// The same, with more of what is known.
+    #[must_use]
+    pub(crate) fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
     }
 
     /// With the values that it is about.
@@ -132,7 +154,7 @@ impl Problem {
             detail: self.message.clone(),
             code: self.code.as_str(),
             message: self.message.clone(),
-            details: Map::new(),
+            details: self.details.clone(),
             retryable: self.code.retryable(),
             retry_after_seconds: self.retry_after,
             errors: self.faults.clone(),

@@ -8,6 +8,8 @@ mod envelope;
 mod error;
 mod extract;
 mod follow;
+mod generation;
+mod import;
 mod object;
 mod openapi;
 mod page;
@@ -17,6 +19,7 @@ mod server;
 mod sse;
 mod state;
 mod streams;
+mod submit;
 mod turn;
 mod watch;
 

@@ -3,19 +3,25 @@
 mod batch;
 mod batch_item;
 mod client;
+pub(crate) mod client_import;
 mod company_profile;
+mod email;
+mod generated;
 mod interaction;
 mod product;
 mod run;
+mod script;
 mod session;
 
 pub(crate) use batch::{BatchObject, Skipped, etag as batch_etag};
 pub(crate) use batch_item::ItemObject;
 pub(crate) use client::ClientObject;
 pub(crate) use company_profile::CompanyProfileObject;
+pub(crate) use email::EmailObject;
 pub(crate) use interaction::InteractionObject;
 pub(crate) use product::ProductObject;
 pub(crate) use run::RunObject;
+pub(crate) use script::ScriptObject;
 pub(crate) use session::SessionObject;
 
 use hellosales_core::error::DatabaseError;

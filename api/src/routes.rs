@@ -1,15 +1,19 @@
 //! The routes, a file a noun.
 
 mod batches;
+mod client_imports;
 mod clients;
 mod company_profile;
+mod emails;
 mod events;
 mod health;
 mod me;
 mod messages;
 mod products;
 mod runs;
+mod scripts;
 mod sessions;
+mod written;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware;
@@ -19,6 +23,9 @@ use serde::Serialize;
 use crate::envelope;
 use crate::openapi;
 use crate::state::AppState;
+
+/// A client may wait this long for a run to end.
+pub(crate) const MAX_WAIT_SECONDS: u64 = 60;
 
 /// All routes, and the document that describes them.
 pub(crate) fn router(state: AppState) -> axum::Router {
@@ -32,7 +39,10 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         messages::router(),
         runs::router(),
         events::router(),
+        scripts::router(),
+        emails::router(),
         batches::router(),
+        client_imports::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)

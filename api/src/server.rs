@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Jwks, SignIns, Verifier};
 use crate::config::ApiConfig;
 use crate::follow::Follow;
+use crate::import::Imports;
 use crate::routes;
 use crate::state::{AppState, Shared};
 use crate::streams::Streams;
@@ -87,6 +88,7 @@ impl Api {
             watch: Watch::start(db.clone()),
             listener: ear,
             streams: Streams::new(config.streams_per_user, config.streams_per_org),
+            imports: Imports::default(),
             jwks: Arc::new(Jwks::new(config.jwks_urls.clone())?),
             verifier: Verifier::new(&config.issuers, config.audience.as_deref()),
             sign_ins: SignIns::default(),

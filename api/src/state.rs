@@ -12,6 +12,7 @@ use crate::auth::{Jwks, SignIns, Verifier};
 use crate::config::ApiConfig;
 use crate::error::Problem;
 use crate::follow::Follow;
+use crate::import::Imports;
 use crate::streams::Streams;
 use crate::watch::Watch;
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) follow: Follow,
     pub(crate) watch: Watch,
     pub(crate) streams: Streams,
+    pub(crate) imports: Imports,
     pub(crate) jwks: Arc<Jwks>,
     pub(crate) verifier: Verifier,
     pub(crate) sign_ins: SignIns,

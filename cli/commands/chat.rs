@@ -1,23 +1,19 @@
 //! `hellosales chat`: a conversation in the terminal. Ctrl-C stops the turn; at the prompt it ends the command.
 
 use std::io::{BufRead, IsTerminal};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hellosales_core::OrgId;
-use hellosales_simulator::{Role, TokenRequest};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::Global;
+use crate::caller::Caller;
 use crate::client::{Api, Event, Reading};
-use crate::commands::token;
-use crate::config;
-use crate::data_dir::DataDir;
 use crate::output::{Output, Paint, this_program};
-use crate::problem::{Exit, Problem};
+use crate::problem::Exit;
 use crate::seed;
 
 /// What it takes.
@@ -26,19 +22,12 @@ pub(crate) struct Args {
     /// Go on with this session
     #[arg(long, value_name = "ID")]
     session: Option<Uuid>,
-    /// The organisation, where no token is given
-    #[arg(long, value_name = "NAME", default_value = seed::ORGANIZATION)]
-    org: String,
-    /// The user, where no token is given
-    #[arg(long, value_name = "NAME", default_value = seed::USER)]
-    user: String,
-    /// The folder of the `dev` that runs [default: .hellosales]
-    #[arg(long, value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    caller: Caller,
 }
 
 pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
-    let api = connect(&args, global)?;
+    let api = args.caller.connect(global)?;
     let org = OrgId::from(api.organization().await?);
     let session = match args.session {
         Some(session) => {
@@ -46,7 +35,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
             api.session(session).await?;
             session
         }
-        None => new_session(&api, org, &args.org).await?,
+        None => new_session(&api, org, &args.caller.org).await?,
     };
     output.say(output.paint(Paint::Dim, &format!("session {session}; Ctrl-C stops an answer, Ctrl-D ends")));
     let mut lines = read_lines();
@@ -104,21 +93,6 @@ async fn turn(api: &Api, session: Uuid, message: &str, interrupt: &mut Signal, o
             None => return Ok(()),
         }
     }
-}
-
-/// The api and a token for it: named ones, else those of the `dev` that runs here.
-fn connect(args: &Args, global: &Global) -> anyhow::Result<Api> {
-    let data_dir = DataDir::resolve(args.data_dir.as_deref())?;
-    let here = || data_dir.holder().and_then(|holder| holder.url);
-    let url = global.api_url.clone().or_else(|| config::optional("API_URL")).or_else(here).ok_or_else(|| {
-        Problem::new(Exit::Unreachable, format!("no 'hellosales dev' runs in {}", data_dir.path().display()))
-            .fix("hellosales dev    in another terminal, or name an api: --api-url URL")
-    })?;
-    let token = match config::optional("HELLOSALES_TOKEN") {
-        Some(token) => token,
-        None => token::issue(&data_dir, &TokenRequest::new(&args.org, &args.user, Role::Admin))?,
-    };
-    Api::new(&url, token)
 }
 
 /// The demo organisation's sessions are about its first product and client.

@@ -36,8 +36,10 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     let missing = migrate::known().saturating_sub(migrated.now);
     let applied = migrated.now.saturating_sub(migrated.before);
     match output.format {
-        Format::Json => output.json(&json!({"applied": applied, "now": migrated.now, "missing": missing}))?,
-        Format::Table => output.data(match (applied, missing) {
+        Format::Json | Format::Jsonl => {
+            output.json(&json!({"applied": applied, "now": migrated.now, "missing": missing}))?
+        }
+        Format::Table | Format::Csv => output.data(match (applied, missing) {
             (0, 0) => format!("up to date: {} migrations", migrated.now),
             (_, 0) => format!("{applied} applied, up to date: {} migrations", migrated.now),
             _ => format!("{missing} of {} migrations are missing: hellosales migrate", migrate::known()),

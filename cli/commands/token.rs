@@ -42,8 +42,8 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<ExitCode> {
     let request = TokenRequest { expires_in: args.expires, ..TokenRequest::new(&args.org, &args.user, args.role) };
     let token = issue(&data_dir, &request)?;
     match output.format {
-        Format::Table => output.data(token)?,
-        Format::Json => output.json(&json!({
+        Format::Table | Format::Csv => output.data(token)?,
+        Format::Json | Format::Jsonl => output.json(&json!({
             "token": token, "org_id": request.org_id(), "sub": request.sub(), "role": request.role.as_str(),
             "expires_in_s": args.expires.as_secs(),
         }))?,

@@ -9,8 +9,8 @@ use crate::output::{Format, Output};
 pub(crate) fn run(output: Output) -> anyhow::Result<ExitCode> {
     let version = env!("CARGO_PKG_VERSION");
     match output.format {
-        Format::Table => output.data(format!("hellosales {version}"))?,
-        Format::Json => output.json(&json!({"name": "hellosales", "version": version}))?,
+        Format::Table | Format::Csv => output.data(format!("hellosales {version}"))?,
+        Format::Json | Format::Jsonl => output.json(&json!({"name": "hellosales", "version": version}))?,
     }
     Ok(ExitCode::SUCCESS)
 }

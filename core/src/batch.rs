@@ -9,7 +9,7 @@ mod items;
 mod read;
 mod spread;
 
-pub use accept::{AcceptError, Accepted, NewBatch, accept};
+pub use accept::{AcceptError, NewBatch, accept};
 pub use change::{BatchChange, ChangeError, Editable, change, lock};
 pub use choose::{Choice, ClientFilter, MAX_CLIENTS, MAX_IDS};
 pub use estimate::{Basis, CostPerEmail, Estimate, TimePerEmail, cost_per_email, estimate};

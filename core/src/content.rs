@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod client_import;
 pub mod company_profile;
 pub mod email;
 pub mod generated;
@@ -16,6 +17,7 @@ pub mod search;
 pub mod session;
 pub mod summary;
 pub mod turn_history;
+pub mod written;
 
 use crate::id::UserId;
 

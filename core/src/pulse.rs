@@ -1,3 +1,6 @@
-//! Read models: what is shown of the queue, in one statement each. Nothing here writes.
+//! Read models: what is shown of the queue, a page in a bounded number of statements. Nothing here writes.
 
 pub mod runs;
+mod written;
+
+pub use written::Written;

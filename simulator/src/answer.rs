@@ -1,5 +1,6 @@
 //! The text of an answer: built from what the prompt says, the same for the same prompt.
 
+use crate::misfit::SchemaFault;
 use crate::pieces;
 use crate::prompt::Prompt;
 use crate::request::{ChatRequest, Format};
@@ -13,8 +14,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn to(request: &ChatRequest) -> Self {
-        let mut text = text(request);
+    pub(crate) fn to(request: &ChatRequest, fault: Option<SchemaFault>) -> Self {
+        let mut text = text(request, fault);
         let stops = request.stop.iter().filter(|stop| !stop.is_empty());
         if let Some(at) = stops.filter_map(|stop| text.find(stop.as_str())).min() {
             text.truncate(at);
@@ -30,11 +31,14 @@ impl Answer {
     }
 }
 
-fn text(request: &ChatRequest) -> String {
+fn text(request: &ChatRequest, fault: Option<SchemaFault>) -> String {
     let prompt = Prompt::read(&request.messages);
     let mut writer = Writer::new(&prompt, &request.messages);
     match &request.format {
-        Format::Schema(schema) => schema::fill(schema, &mut writer).to_string(),
+        Format::Schema(schema) => {
+            let answer = schema::fill(schema, &mut writer);
+            fault.map_or_else(|| answer.to_string(), |fault| fault.spoil(answer.clone()))
+        }
         // Models without schemas on the wire are told them in words: obey one that is there.
         Format::JsonObject => match schema::find(&Prompt::everything(&request.messages)) {
             Some(schema) => schema::fill(&schema, &mut writer).to_string(),
@@ -71,7 +75,7 @@ mod tests {
     }
 
     fn said(request: &ChatRequest) -> String {
-        Answer::to(request).pieces.concat()
+        Answer::to(request, None).pieces.concat()
     }
 
     #[test]
@@ -102,7 +106,7 @@ mod tests {
             let question = format!("What should I say about security reviews, number {at}?");
             for system in [SYSTEM, "You help.", ""] {
                 let request = request(vec![message("system", system), message("user", &question)]);
-                let answer = Answer::to(&request);
+                let answer = Answer::to(&request, None);
                 let tokens = answer.pieces.len();
                 assert!((40..=95).contains(&tokens), "{tokens}: {}", answer.pieces.concat());
             }
@@ -144,11 +148,11 @@ mod tests {
     fn bounds_and_stops_are_honoured() {
         let mut short = asked("How do I open?");
         short.max_tokens = Some(5);
-        let answer = Answer::to(&short);
+        let answer = Answer::to(&short, None);
         assert_eq!((answer.pieces.len(), answer.finish_reason), (5, "length"));
         let mut stopped = asked("How do I open?");
         stopped.stop = vec![String::new(), ".".into()];
-        let answer = Answer::to(&stopped);
+        let answer = Answer::to(&stopped, None);
         assert!(!answer.pieces.concat().contains('.'));
         assert_eq!(answer.finish_reason, "stop");
     }

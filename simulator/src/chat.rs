@@ -57,7 +57,7 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
     if let Some(status) = rule.status {
         return refuse_by_rule(&rule, status, &request.model, logged, began).await;
     }
-    let answer = Answer::to(&request);
+    let answer = Answer::to(&request, rule.schema_fault);
     let holds = (world.holds.clone(), ticket);
     let running = Running {
         envelope: Envelope::new(Dialect::of(&path), request.model, prompt_tokens, request.include_usage),

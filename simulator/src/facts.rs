@@ -9,7 +9,12 @@ pub(crate) struct Facts {
     pub(crate) product: Option<String>,
     pub(crate) features: Vec<String>,
     pub(crate) client: Option<String>,
+    pub(crate) client_company: Option<String>,
     pub(crate) pains: Vec<String>,
+    pub(crate) goals: Vec<String>,
+    pub(crate) objections: Vec<String>,
+    pub(crate) prices: Vec<String>,
+    pub(crate) sender: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) earlier: bool,
 }
@@ -23,11 +28,20 @@ impl Facts {
         let many = |sections: &[&str], keys: &[&str]| prompt.field(sections, keys).map(list).unwrap_or_default();
         Self {
             company: one(&["company", "seller"], &["name"], 5),
-            value: one(&["company", "seller", "product"], &["value", "position", "differen"], 8),
+            value: one(
+                &["company", "seller", "product"],
+                &["value", "position", "differen", "selling point", "advantage"],
+                8,
+            ),
             product: one(&["product"], &["name"], 5),
             features: many(&["product"], &["feature", "benefit", "description"]),
             client: one(&CLIENT, &["name", "company"], 5),
             pains: many(&CLIENT, &["pain", "challenge", "problem", "need"]),
+            client_company: one(&CLIENT, &["company"], 5),
+            goals: many(&CLIENT, &["goal", "aim", "wish"]),
+            objections: many(&CLIENT, &["objection", "concern"]),
+            prices: prompt.field(&["product"], &["pric", "cost"]).map(whole).unwrap_or_default(),
+            sender: one(&["sender"], &["name"], 5),
             topic: topic(&prompt.question),
             earlier: prompt.turns.iter().any(|(speaker, _)| *speaker == Speaker::Assistant),
         }
@@ -38,6 +52,11 @@ impl Facts {
 fn list(value: &str) -> Vec<String> {
     let separator = if value.contains(';') { ';' } else { ',' };
     value.split(separator).filter_map(|item| clip(item, 7)).take(6).collect()
+}
+
+/// The items of a list whose words all count.
+fn whole(value: &str) -> Vec<String> {
+    value.split(';').filter_map(|item| clip(item, 12)).take(6).collect()
 }
 
 /// The first words of a value, without the marks around it.

@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::misfit::SchemaFault;
+
 /// More rules than this is a test that forgets to go back to normal.
 const MOST_RULES: usize = 1_000;
 const LONGEST_DELAY_MS: u64 = 3_600_000;
@@ -37,6 +39,9 @@ pub(crate) struct Rule {
     /// Answer what isn't JSON.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) malformed: bool,
+    /// Answer a request for JSON by schema with what doesn't fit it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) schema_fault: Option<SchemaFault>,
     /// For the next so many requests only; without it until the way back to normal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) requests: Option<u64>,
@@ -150,6 +155,7 @@ mod tests {
             r#"{"hold_after_tokens":-1}"#,
             r#"{"first_token_ms":3600001}"#,
             r#"{"hang":1}"#,
+            r#"{"schema_fault":"any"}"#,
             "[]",
             "[429]",
             "",

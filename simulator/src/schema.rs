@@ -7,6 +7,8 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::writer::Writer;
 
+/// A list of this name holds what is left open in the text.
+const MERGE_FIELDS: [&str; 2] = ["personali", "merge_field"];
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "object", "array", "null"];
 /// References nest at most so deep; below, what needn't be there isn't.
 const DEEPEST: usize = 12;
@@ -228,8 +230,18 @@ impl Filler<'_> {
             Some(inner) if inner.is_object() => inner,
             _ => &any,
         };
+        if MERGE_FIELDS.iter().any(|word| name.contains(word)) && least == 0 && types(inner).eq(["string"]) {
+            items.extend(self.writer.merge_fields().into_iter().map(Value::String));
+            return Value::Array(items);
+        }
+        let mut tries = 0;
         while u64::try_from(items.len()).is_ok_and(|len| len < count) {
-            items.push(self.value(inner, name, depth + 1));
+            let item = self.value(inner, name, depth + 1);
+            tries += 1;
+            // The same thing isn't said twice while there is another.
+            if tries > 8 || !items.contains(&item) {
+                items.push(item);
+            }
         }
         Value::Array(items)
     }

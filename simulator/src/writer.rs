@@ -4,16 +4,18 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::facts::{Facts, clip};
+use crate::letter::Occasion;
 use crate::prompt::{Prompt, Speaker};
 use crate::request::Message;
 
 /// Writes about the facts; which of its phrasings it takes follows from the prompt's hash.
 pub(crate) struct Writer {
-    facts: Facts,
+    pub(crate) facts: Facts,
     lines: Vec<(Speaker, String)>,
     before: Option<String>,
     seed: [u8; 32],
     turn: usize,
+    pub(crate) occasion: Occasion,
 }
 
 pub(crate) type Phrasings = [&'static str; 4];
@@ -60,12 +62,6 @@ const CLOSES: Phrasings = [
     "Then ask who else should see it, and propose a short demo.",
     "Finish with one question, and offer to send a one-page summary.",
 ];
-const SUBJECTS: Phrasings = [
-    "{client}: an idea about {pain}",
-    "{product} and {pain}",
-    "Less {pain} with {product}",
-    "A quick thought on {pain}",
-];
 const PLAIN: Phrasings = [
     "{product} gives {client} {feature}.",
     "{client} can put {pain} behind them.",
@@ -85,11 +81,13 @@ impl Writer {
         let seed: [u8; 32] = hash.finalize().into();
         let mut facts = Facts::of(prompt);
         // Which feature and which pain it speaks of is a choice as well.
-        for (list, byte) in [(&mut facts.features, seed[0]), (&mut facts.pains, seed[1])] {
+        let lists = [(&mut facts.features, seed[0]), (&mut facts.pains, seed[1]), (&mut facts.objections, seed[2])];
+        for (list, byte) in lists {
             let by = usize::from(byte) % list.len().max(1);
             list.rotate_left(by);
         }
-        Self { facts, lines: prompt.conversation(), before: prompt.before(), seed, turn: 2 }
+        let occasion = Occasion::of(&prompt.question);
+        Self { facts, lines: prompt.conversation(), before: prompt.before(), seed, turn: 2, occasion }
     }
 
     /// The next choice among so many; each choice sees another byte of the hash.
@@ -100,7 +98,7 @@ impl Writer {
         choice
     }
 
-    fn say(&mut self, phrasings: &Phrasings) -> String {
+    pub(crate) fn say(&mut self, phrasings: &Phrasings) -> String {
         let choice = self.choose(phrasings.len());
         let template = phrasings.get(choice).copied().unwrap_or_default();
         let mut said = String::new();
@@ -130,6 +128,12 @@ impl Writer {
             "value" => (facts.value.as_deref(), "a quick start"),
             "topic" => (facts.topic.as_deref(), "your question"),
             "feature" => (facts.features.first().map(String::as_str), "its simple setup"),
+            "goal" => (facts.goals.first().map(String::as_str), "an easier day"),
+            "objection" => (facts.objections.first().map(String::as_str), "the timing"),
+            "price" => (facts.prices.first().map(String::as_str), "to be agreed"),
+            "first" => (facts.client.as_deref().and_then(|name| name.split_whitespace().next()), "{{first_name}}"),
+            "their_company" => (facts.client_company.as_deref(), "your company"),
+            "sender" => (facts.sender.as_deref(), "{{sender_name}}"),
             "pain" => (facts.pains.first().map(String::as_str), "manual work"),
             _ => (None, ""),
         }
@@ -191,14 +195,26 @@ impl Writer {
         let name = name.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
         if has(&["subject", "title", "headline"]) {
-            capitalised(&self.say(&SUBJECTS))
-        } else if has(&["call_to_action", "cta", "next_step", "closing", "close"]) {
-            self.say(&CLOSES)
+            self.subject()
+        } else if has(&["call_to_action", "cta", "next_step"]) {
+            self.ask()
+        } else if has(&["objection"]) {
+            self.objection()
+        } else if has(&["response", "handler", "rebuttal"]) {
+            self.response()
+        } else if has(&["question"]) {
+            self.question()
+        } else if has(&["closing", "close"]) {
+            self.closing()
         } else if has(&["greeting", "salutation"]) {
             format!("Hi {},", self.named("client"))
         } else if has(&["summary"]) {
             self.summary()
-        } else if has(&["body", "content", "message", "text", "script", "email", "answer"]) {
+        } else if has(&["body", "email"]) {
+            self.letter()
+        } else if has(&["content", "script"]) {
+            self.script()
+        } else if has(&["message", "text", "answer"]) {
             self.chat()
         } else if has(&["opening", "intro", "hook"]) {
             self.say(&GREETINGS)
@@ -223,7 +239,7 @@ impl Writer {
     }
 }
 
-fn capitalised(text: &str) -> String {
+pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),

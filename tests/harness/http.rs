@@ -56,16 +56,20 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// Changes what was seen with this tag; `*`: whatever is there.
+    pub(crate) async fn patch(&self, path: &str, seen: &str, body: &Value) -> Answer {
+        let request = self.http.patch(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let response = request.header("If-Match", seen).json(body).send().await.expect("an answer");
+        Answer::read(response).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
-        let response = request.send().await.expect("an answer");
-        let status = response.status();
-        let bytes = response.bytes().await.expect("a whole answer");
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        Answer::read(request.send().await.expect("an answer")).await
     }
 
     /// Follows a run, from a position if one is given. `None`: there is nothing more to come (204).
@@ -85,6 +89,12 @@ impl Client {
 }
 
 impl Answer {
+    async fn read(response: reqwest::Response) -> Self {
+        let status = response.status();
+        let bytes = response.bytes().await.expect("a whole answer");
+        Self { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+    }
+
     /// The body of an answer that must have this status.
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);

@@ -1,6 +1,8 @@
 //! The bench that a pipeline's test works at: an organisation with a session, the simulator, and a worker that takes one
 //! step when it is told.
 
+mod outside;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
 use hellosales_worker::registry::{CheckedRegistry, Executed, Work};
 use hellosales_worker::stream::{OpenStream, Streams};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -373,39 +375,6 @@ impl Bench<'_> {
         let run = self.say(message).await;
         self.drain().await;
         run
-    }
-
-    /// Tells the simulator how to behave.
-    pub(super) async fn control(&self, rule: Value) {
-        let answer =
-            self.http.post(format!("{}/_control", self.simulator)).json(&rule).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-    }
-
-    /// What the simulator was asked.
-    pub(super) async fn asked(&self) -> Vec<Value> {
-        let log: Value = self
-            .http
-            .get(format!("{}/_log", self.simulator))
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("a log");
-        let entries = log.as_array().or_else(|| log.get("data").and_then(Value::as_array));
-        entries.cloned().unwrap_or_else(|| panic!("no list: {log}"))
-    }
-
-    /// What a run's model was told: the messages in the ledger.
-    pub(super) async fn told(&self, run: RunId) -> Vec<(String, String)> {
-        let sql = format!(
-            "SELECT prompt_messages FROM provider_calls WHERE pipeline_run_id = '{run}' ORDER BY id DESC LIMIT 1"
-        );
-        let messages: Value = self.value(&sql).await;
-        let text = |message: &Value, key: &str| message[key].as_str().unwrap_or_default().to_owned();
-        let messages = messages.as_array().cloned().unwrap_or_default();
-        messages.iter().map(|message| (text(message, "role"), text(message, "content"))).collect()
     }
 }
 

@@ -126,6 +126,9 @@ async fn two_organisations(owner: &mut Owner) -> [OrgId; 2] {
                  INSERT INTO dead_letter_queue (id, org_id, pipeline_run_id, generation, error_type, context_snapshot)
                    VALUES ('{org}', '{org}', '{org}', 1, 'x', '{{}}');
                  INSERT INTO org_lanes (org_id, lane, tail) VALUES ('{org}', 1, 1);
+                 INSERT INTO client_import_rows (org_id, import_id, n, person, client_id, person_key, cells)
+                   VALUES ('{org}', '{org}', 0, 0, '{org}', '{org}', '{{}}');
+                 INSERT INTO client_import_turns (org_id) VALUES ('{org}');
                  INSERT INTO idempotency_keys (org_id, key, route, body_sha256, object, object_id) VALUES ('{org}', 'k', 'x', '', 'run', '{org}')"
             ))
             .await;

@@ -6,6 +6,7 @@ mod claimer;
 pub mod config;
 pub mod environment;
 pub mod execute;
+pub mod grounding;
 pub mod guard;
 mod health;
 pub mod job;

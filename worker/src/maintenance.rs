@@ -1,6 +1,7 @@
 //! What every worker does for all: takes steps from lost workers, wakes what waited for its time, clears away.
 //! Each duty is a loop of its own; none of them is ever behind another.
 
+mod admitter;
 mod janitor;
 mod orphans;
 mod promoter;

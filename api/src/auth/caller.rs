@@ -92,6 +92,14 @@ impl Grant for ContentWrite {
     const ANY_OF: &'static [Permission] = &[Permission::ContentWrite];
 }
 
+/// May have scripts and emails written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Generate;
+
+impl Grant for Generate {
+    const ANY_OF: &'static [Permission] = &[Permission::Generate];
+}
+
 /// May submit or watch runs of some kind.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnyRunUse;

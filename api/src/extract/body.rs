@@ -80,7 +80,7 @@ impl<T: ReadBody> FromRequest<AppState> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        check_type(request.headers())?;
+        check_type(request.headers(), JSON)?;
         let (value, ids) = strict::parse_with_ids(&read(request, state).await?, T::IDS)?;
         // Without serde_json's `preserve_order` an object's members are sorted.
         let mut digest = Sha256::new().chain_update(value.to_string());
@@ -103,7 +103,7 @@ impl FromRequest<AppState> for NoBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let typed = check_type(request.headers());
+        let typed = check_type(request.headers(), JSON);
         let body = read(request, state).await?;
         if body.is_empty() {
             return Ok(Self);
@@ -123,19 +123,26 @@ impl FromRequest<AppState> for NoBody {
     }
 }
 
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+const JSON: &str = "application/json";
+
+/// That a body is of this type, in UTF-8 and not compressed.
+///
+/// # Errors
+/// If it isn't.
+pub(crate) fn check_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
     let refuse = |message: &str| Err(Problem::new(ErrorCode::UnsupportedMediaType, message));
+    let other = format!("the content type must be {expected}");
     if headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
         return refuse("the body must not be compressed");
     }
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else {
-        return refuse("the content type must be application/json");
+        return refuse(&other);
     };
     let mut parts = value.to_str().unwrap_or("").split(';');
-    if !parts.next().is_some_and(|name| name.trim().eq_ignore_ascii_case("application/json")) {
-        return refuse("the content type must be application/json");
+    if !parts.next().is_some_and(|name| name.trim().eq_ignore_ascii_case(expected)) {
+        return refuse(&other);
     }
     for part in parts {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
@@ -175,7 +182,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         content_type.map(|value| headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value)));
         encoding.map(|value| headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(value)));
-        check_type(&headers).is_ok()
+        check_type(&headers, JSON).is_ok()
     }
 
     #[test]

@@ -2,10 +2,13 @@
 //! missing, wrong type) is told first and alone; faults of value are told all at once.
 
 pub(crate) mod content;
+mod texts;
+
+mod cents;
+mod nested;
 
 use std::ops::RangeInclusive;
 
-use rust_decimal::Decimal;
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
@@ -199,46 +202,6 @@ impl Fields {
         self.take(name, "true or false", |value| value.as_bool())
     }
 
-    /// An amount of cents, more than nothing, with at most six decimals.
-    pub(crate) fn cents(&mut self, name: &str, most: u32) -> Given<Decimal> {
-        let given = self.take(name, "a number", |value| match value {
-            Value::Number(number) => Some(number),
-            _ => None,
-        });
-        let Given::Value(number) = given else {
-            return if matches!(given, Given::Null) { Given::Null } else { Given::Absent };
-        };
-        let text = number.to_string();
-        let cents = text.parse().or_else(|_| Decimal::from_scientific(&text)).map(|cents: Decimal| cents.normalize());
-        match cents.ok().filter(|cents| *cents > Decimal::ZERO && *cents <= most.into() && cents.scale() <= 6) {
-            Some(cents) => Given::Value(cents),
-            None => {
-                self.fault(name, "out_of_range", format!("must be more than 0, at most {most}, with up to 6 decimals"));
-                Given::Absent
-            }
-        }
-    }
-
-    /// An object with members of its own: their faults are told with it in their pointers.
-    pub(crate) fn nested<T>(&mut self, name: &str, known: &[&str], read: impl FnOnce(&mut Self) -> T) -> Given<T> {
-        let members = match self.take(name, "an object", |value| value.is_object().then_some(value)) {
-            Given::Value(members) => members,
-            Given::Null => return Given::Null,
-            Given::Absent => return Given::Absent,
-        };
-        let Ok(mut inner) = Self::new(members, known) else { return Given::Absent };
-        let content = read(&mut inner);
-        let within = |fault: Fault| Fault { pointer: format!("/{name}{}", fault.pointer), ..fault };
-        if let Some(fault) = inner.shape {
-            self.shape.get_or_insert(within(fault));
-        }
-        if let Some(malformed) = inner.malformed {
-            self.malformed.get_or_insert(malformed);
-        }
-        self.values.extend(inner.values.into_iter().map(within));
-        Given::Value(content)
-    }
-
     /// An id.
     pub(crate) fn id<T: From<Uuid>>(&mut self, name: &str) -> Given<T> {
         let given = self.take(name, "a string", |value| value.as_str().map(str::to_owned));
@@ -252,35 +215,6 @@ impl Fields {
                     Given::Absent
                 }
             },
-        }
-    }
-
-    /// The list of 1 to `most` ids that was read apart.
-    pub(crate) fn ids<T: From<Uuid>>(&mut self, name: &str, most: usize) -> Given<Vec<T>> {
-        match self.ids.take() {
-            None => Given::Absent,
-            Some(Ids::Null) => Given::Null,
-            Some(Ids::NoList) => {
-                self.misshapen(name, "wrong_type", "must be a list");
-                Given::Absent
-            }
-            Some(Ids::NoText(n)) => {
-                self.misshapen(&format!("{name}/{n}"), "wrong_type", "must be a string");
-                Given::Absent
-            }
-            Some(Ids::NoId(n)) => {
-                self.malformed.get_or_insert_with(|| Problem::malformed(format!("{name}/{n} is not a UUID")));
-                Given::Absent
-            }
-            Some(Ids::List(_, count)) if count > most => {
-                self.fault(name, "too_many", format!("must have at most {most}, and has {count}"));
-                Given::Absent
-            }
-            Some(Ids::List(_, 0)) => {
-                self.fault(name, "empty", "must not be empty");
-                Given::Absent
-            }
-            Some(Ids::List(ids, _)) => Given::Value(ids.into_iter().map(T::from).collect()),
         }
     }
 
@@ -357,38 +291,6 @@ mod tests {
                 .1,
             "wrong_type"
         );
-    }
-
-    #[test]
-    fn the_faults_of_a_nested_object_have_it_in_their_pointers() {
-        let read = |fields: &mut Fields| {
-            fields.nested("m", &["text", "n"], |inner| {
-                inner.text("text", 1..=5);
-                inner.integer("n", 1..=10);
-            });
-        };
-        let found = |body| faults(body, read);
-        assert_eq!(found(json!({"m": {"text": " ", "n": 0}}))[1], ("/m/n".to_owned(), "out_of_range"));
-        assert_eq!(found(json!({"m": {"a": 1}})), [("/m/a".to_owned(), "unknown_field")]);
-        assert_eq!(found(json!({"m": []})), [("/m".to_owned(), "wrong_type")]);
-    }
-
-    #[test]
-    fn cents_are_exact_and_more_than_nothing() {
-        let read = |number: &str| {
-            let body = serde_json::from_str(&format!("{{\"x\":{number}}}")).unwrap();
-            let mut fields = Fields::new(body, &["x"]).unwrap();
-            let cents = fields.cents("x", 1_000).value().map(|cents| cents.to_string());
-            fields.finish().ok().and(cents)
-        };
-        for (number, cents) in
-            [("500", "500"), ("0.0389", "0.0389"), ("1e3", "1000"), ("1e-6", "0.000001"), ("1000.0", "1000")]
-        {
-            assert_eq!(read(number).as_deref(), Some(cents), "{number}");
-        }
-        for number in ["0", "-1", "1000.000001", "0.0000001", "1e300", "\"1\""] {
-            assert_eq!(read(number), None, "{number}");
-        }
     }
 
     #[test]

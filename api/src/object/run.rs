@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use hellosales_core::content::interaction::Interaction;
-use hellosales_core::pulse::runs::RunRow;
+use hellosales_core::pulse::Written;
+use hellosales_core::pulse::runs::{Run, RunRow};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::InteractionObject;
+use super::{EmailObject, InteractionObject, ScriptObject};
 use crate::error::{RunError, timestamp};
 
 /// What keeps a run from moving.
@@ -81,6 +81,15 @@ pub(crate) struct Links {
     pub retry: Option<String>,
 }
 
+/// What a run made.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ResultObject {
+    Script(Box<ScriptObject>),
+    Email(Box<EmailObject>),
+    Interaction(Box<InteractionObject>),
+}
+
 /// One execution of a pipeline for one input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Run)]
@@ -103,9 +112,8 @@ pub(crate) struct RunObject {
     pub progress: Progress,
     pub input: Input,
     pub target: Option<Target>,
-    /// The Interaction that the run made.
-    #[schema(value_type = Option<InteractionObject>)]
-    pub result: Option<Value>,
+    /// The Script, Email or Interaction that the run made.
+    pub result: Option<ResultObject>,
     pub error: Option<RunError>,
     pub session_id: Option<Uuid>,
     pub batch_id: Option<Uuid>,
@@ -119,8 +127,9 @@ pub(crate) struct RunObject {
     pub links: Links,
 }
 
-impl From<RunRow> for RunObject {
-    fn from(row: RunRow) -> Self {
+impl From<Run> for RunObject {
+    fn from(run: Run) -> Self {
+        let Run { row, written } = run;
         let id = row.id.uuid();
         let this = format!("/runs/{id}");
         let (waiting, progress) = (row.waiting(), row.progress());
@@ -139,7 +148,7 @@ impl From<RunRow> for RunObject {
             timing: timing(&row),
             target: target(&row),
             error: error(&row),
-            result: result(&row),
+            result: result(&row, written),
             links: Links {
                 events: format!("{this}/events"),
                 cancel: (!row.has_ended()).then(|| format!("{this}/cancel")),
@@ -198,8 +207,17 @@ fn error(row: &RunRow) -> Option<RunError> {
     Some(RunError::of(failure, row.request_id.clone(), row.completed_at.unwrap_or(row.created_at)))
 }
 
-/// Of a turn, the stored interaction. What other pipelines hand on between their stages is no object of the contract.
-fn result(row: &RunRow) -> Option<Value> {
+/// What a run made. What other pipelines hand on between their stages is no object of the contract.
+fn result(row: &RunRow, written: Option<Written>) -> Option<ResultObject> {
+    match written {
+        Some(Written::Script(script)) => Some(ResultObject::Script(Box::new((*script).into()))),
+        Some(Written::Email(email)) => Some(ResultObject::Email(Box::new((*email).into()))),
+        None => said(row).map(|said| ResultObject::Interaction(Box::new(said))),
+    }
+}
+
+/// Of a turn, the stored interaction.
+fn said(row: &RunRow) -> Option<InteractionObject> {
     if row.target_type.as_deref() != Some("interaction") {
         return None;
     }
@@ -217,5 +235,5 @@ fn result(row: &RunRow) -> Option<Value> {
         superseded_by: row.said_superseded_by,
         created_at: row.said_at?,
     };
-    serde_json::to_value(InteractionObject::from(said)).ok()
+    Some(said.into())
 }

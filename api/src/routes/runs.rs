@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hellosales_core::pulse::runs::{self, RunFilter, RunRow};
+use hellosales_core::pulse::runs::{self, Run, RunFilter};
 use hellosales_core::queue::cancel::{self, Cancelled};
 use hellosales_core::queue::redrive::{self, Redriven};
 use hellosales_core::run::{RunStatus, StatusReason};
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{json, with_header};
+use super::{REPLAYED, json, with_header};
 use crate::auth::{AnyRunUse, Caller, May};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Id, NoBody, Params, Query, ReadQuery};
@@ -23,9 +23,8 @@ use crate::follow::Subscription;
 use crate::object::RunObject;
 use crate::page::{List, PageQuery, Scope};
 use crate::state::AppState;
+use crate::submit::Submitted;
 
-/// A client may wait this long for a run to end.
-pub(super) const MAX_WAIT_SECONDS: u64 = 60;
 /// A wait looks at the run at least this often, whatever it hears.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -38,14 +37,14 @@ pub(super) fn run_not_found() -> Problem {
 }
 
 /// Reads a run that the caller may see.
-pub(super) async fn read(state: &AppState, caller: &Caller, id: RunId) -> Result<RunRow, Problem> {
+pub(super) async fn read(state: &AppState, caller: &Caller, id: RunId) -> Result<Run, Problem> {
     let mut tx = state.db.begin_fast().await?;
     let mut org = tx.enter(caller.org()).await?;
     runs::get(&mut org, id, caller.viewer()).await?.ok_or_else(run_not_found)
 }
 
 /// Reads a run when it has ended, or the time is over, or the process stops.
-pub(super) async fn wait(state: &AppState, caller: &Caller, id: RunId, seconds: u64) -> Result<RunRow, Problem> {
+pub(super) async fn wait(state: &AppState, caller: &Caller, id: RunId, seconds: u64) -> Result<Run, Problem> {
     let until = Instant::now() + Duration::from_secs(seconds);
     let mut row = read(state, caller, id).await?;
     if row.has_ended() || seconds == 0 {
@@ -63,6 +62,28 @@ pub(super) async fn wait(state: &AppState, caller: &Caller, id: RunId, seconds: 
         row = read(state, caller, id).await?;
     }
     Ok(row)
+}
+
+/// What a submit answers: 202 with the run; 200 when it has ended within the time that the client would rather wait.
+pub(super) async fn submitted(
+    state: &AppState,
+    caller: &Caller,
+    submitted: Submitted,
+    wait_seconds: Option<u64>,
+) -> Result<Response, Problem> {
+    let run = match wait_seconds {
+        Some(seconds) => wait(state, caller, submitted.run_id, seconds).await?,
+        None => read(state, caller, submitted.run_id).await?,
+    };
+    let done = wait_seconds.filter(|_| run.has_ended());
+    let location = format!("/runs/{}", submitted.run_id);
+    let status = if done.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = with_header(json(status, &RunObject::from(run)), "location", &location);
+    response = match done {
+        Some(seconds) => with_header(response, "preference-applied", &format!("wait={seconds}")),
+        None => with_header(response, "retry-after", "1"),
+    };
+    Ok(if submitted.replayed { with_header(response, REPLAYED.0, REPLAYED.1) } else { response })
 }
 
 /// Hears an end; or nothing more before `look`. Tokens pass by: the run's row is not read for each of them.
@@ -149,7 +170,7 @@ async fn list(
     let mut org = tx.enter(caller.org()).await?;
     let rows = runs::list(&mut org, caller.viewer(), &filter, before, query.page.limit + 1).await?;
     let total = runs::count(&mut org, caller.viewer(), &filter).await?;
-    let page: List<RunObject> = scope.page(rows, query.page.limit, total, |row: &RunRow| row.id);
+    let page: List<RunObject> = scope.page(rows, query.page.limit, total, |run: &Run| run.id);
     Ok(json(StatusCode::OK, &page))
 }
 

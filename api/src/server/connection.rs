@@ -79,11 +79,20 @@ struct Patient {
     waits: bool,
     /// The other side may still be sending what nobody reads.
     lingers: Arc<AtomicBool>,
+    /// Until when that is thrown away. A time of its own: hyper flushes whenever more comes, which is progress to `waits`.
+    lingers_until: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patient {
     fn new(socket: TcpStream, patience: Duration, lingers: Arc<AtomicBool>) -> Self {
-        Self { socket, patience, gives_up: Box::pin(tokio::time::sleep(patience)), waits: false, lingers }
+        Self {
+            socket,
+            patience,
+            gives_up: Box::pin(tokio::time::sleep(patience)),
+            waits: false,
+            lingers,
+            lingers_until: None,
+        }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -102,13 +111,10 @@ impl Patient {
     /// Throws away what still comes: a socket closed over bytes that nobody read resets the connection, and takes
     /// the answer from a client that was still sending.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.waits {
-            self.waits = true;
-            self.gives_up.as_mut().reset(Instant::now() + LINGER);
-        }
+        let until = self.lingers_until.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
         let mut thrown_away = [0; 8 * 1024];
         loop {
-            if self.gives_up.as_mut().poll(cx).is_ready() {
+            if until.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
             let mut buffer = ReadBuf::new(&mut thrown_away);

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
-use hellosales_core::pulse::runs::{self, RunRow};
+use hellosales_core::pulse::runs::{self, Run};
 use hellosales_core::stream::read::StreamRow;
 use hellosales_core::stream::{MINORS, seq};
 use hellosales_core::{DatabaseError, RunId};
@@ -75,7 +75,7 @@ impl Writer {
 }
 
 /// Answers at once: headers and the first bytes go out before anything is read.
-pub(crate) fn response(stream: Stream, row: RunRow, position: Option<i64>) -> Response {
+pub(crate) fn response(stream: Stream, row: Run, position: Option<i64>) -> Response {
     let (run, work) = (stream.run, stream.state.work.clone());
     open(&work, |out| async move {
         if let Err(Over::Database(error)) = stream.write(out, row, position).await {
@@ -127,7 +127,7 @@ impl Told {
 }
 
 impl Stream {
-    async fn write(self, out: Writer, row: RunRow, position: Option<i64>) -> Result<(), Over> {
+    async fn write(self, out: Writer, row: Run, position: Option<i64>) -> Result<(), Over> {
         let has_events = row.stream;
         // Nobody was ever given a position in a major that doesn't exist yet.
         let position = position.filter(|position| *position < (i64::from(row.stream_major) + 1) * MINORS);
@@ -151,19 +151,19 @@ impl Stream {
     }
 
     /// The chunks are gone: what is stored takes their place, and the end event is made from the run.
-    async fn write_pruned(&self, out: &Writer, row: RunRow) -> Result<(), Over> {
+    async fn write_pruned(&self, out: &Writer, row: Run) -> Result<(), Over> {
         let end = seq(row.stream_major, 0);
         let mut text = TextSoFar::of(&row);
         text.push(None, row.said_content.as_deref().unwrap_or_default());
         let run = RunObject::from(row);
-        text.stored(run.result.as_ref());
+        text.stored(run.result.as_ref().map(|result| json!(result)).as_ref());
         out.write(frame::snapshot(end - 1, &run, &text, None, &now())).await?;
         let members = json!({"at": run.completed_at, "generation": run.generation});
         out.write(frame::ended(end, &format!("run.{}", run.status), members, &run)).await
     }
 
     /// The text so far. What ended the run, if it has ended, is left to be told after it.
-    async fn write_snapshot(&self, out: &Writer, row: RunRow) -> Result<i64, Over> {
+    async fn write_snapshot(&self, out: &Writer, row: Run) -> Result<i64, Over> {
         let end = row.has_ended().then(|| seq(row.stream_major, 0));
         let mut told = Told { position: 0, text: TextSoFar::of(&row), attempt: None };
         'read: loop {
@@ -262,7 +262,7 @@ impl Stream {
     }
 
     /// The run, if the caller may see it.
-    async fn load(&self) -> Result<Option<RunRow>, DatabaseError> {
+    async fn load(&self) -> Result<Option<Run>, DatabaseError> {
         let mut tx = self.state.db.begin_fast().await?;
         let mut org = tx.enter(self.caller.org()).await?;
         runs::get(&mut org, self.run, self.caller.viewer()).await

@@ -1,16 +1,17 @@
 //! Accept: a batch and its items, and what it may cost; nothing else. Admission makes the runs. The caller's transaction
 //! holds the idempotency key.
 
+use chrono::DateTime;
 use rust_decimal::Decimal;
 
 use super::choose::{self, Choice};
 use super::estimate::CostPerEmail;
 use super::spread;
-use super::{BatchStatus, MAX_LIVE};
+use super::{Batch, BatchStatus, Counts, MAX_LIVE};
 use crate::content::email::EmailType;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
-use crate::id::{BatchId, ImportId, ProductId, UserId};
+use crate::id::{BatchId, ImportId, OrgId, ProductId, UserId};
 use crate::run::QualityMode;
 
 /// A batch to be.
@@ -42,13 +43,6 @@ pub struct NewBatch {
     pub traceparent: Option<String>,
     /// So many batches may an organisation have under way.
     pub max_live: i64,
-}
-
-/// A batch that was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepted {
-    /// Its items.
-    pub total: i32,
 }
 
 /// Why a batch is not accepted; nothing of it is written then.
@@ -89,11 +83,12 @@ impl From<sqlx::Error> for AcceptError {
     }
 }
 
-/// Accepts a batch.
+/// Accepts a batch, and returns it as it is then: nothing of it is read back, since counting ten thousand items costs as much
+/// as some of what writes them.
 ///
 /// # Errors
 /// If it isn't accepted: the transaction is to be given up.
-pub async fn accept(tx: &mut OrgTx<'_>, new: &NewBatch, cost: &CostPerEmail) -> Result<Accepted, AcceptError> {
+pub async fn accept(tx: &mut OrgTx<'_>, new: &NewBatch, cost: &CostPerEmail) -> Result<Batch, AcceptError> {
     if live(tx).await? >= new.max_live.min(MAX_LIVE) {
         return Err(AcceptError::TooManyLive);
     }
@@ -102,7 +97,7 @@ pub async fn accept(tx: &mut OrgTx<'_>, new: &NewBatch, cost: &CostPerEmail) -> 
     if new.sample.is_some_and(|sample| sample > chosen.total) {
         return Err(AcceptError::SampleTooLarge(chosen.total));
     }
-    insert(tx, new, chosen, cost.expected * Decimal::from(chosen.total)).await?;
+    let batch = insert(tx, new, chosen, cost.expected * Decimal::from(chosen.total)).await?;
     if let Some(sample) = new.sample {
         spread::mark(tx, new.id, chosen.total, sample).await?;
     }
@@ -117,7 +112,7 @@ pub async fn accept(tx: &mut OrgTx<'_>, new: &NewBatch, cost: &CostPerEmail) -> 
         .execute(tx.connection())
         .await?;
     }
-    Ok(Accepted { total: chosen.total })
+    Ok(batch)
 }
 
 /// How many batches are under way, or wait for a yes. Two that are accepted at once may both find room: the bound is there
@@ -153,26 +148,27 @@ async fn insert(
     new: &NewBatch,
     chosen: choose::Chosen,
     estimated: Decimal,
-) -> Result<(), DatabaseError> {
-    let org = tx.org().uuid();
+) -> Result<Batch, DatabaseError> {
+    let org = tx.org();
     let (filter, import) = match &new.choice {
         Choice::Clients(_) => (None, None),
         Choice::Filter(filter) => (Some(serde_json::to_value(filter)?), None),
         Choice::Import(import) => (None, Some(*import)),
     };
-    sqlx::query!(
-        "INSERT INTO email_batches (id, org_id, name, status, product_id, email_type, instructions, quality_mode, filter, import_id, sample,
+    let row = sqlx::query!(
+        r#"INSERT INTO email_batches (id, org_id, name, status, product_id, email_type, instructions, quality_mode, filter, import_id, sample,
            is_approved, max_cost_cents, estimated_cost_cents, total, skipped_duplicates, skipped_inactive, created_by, request_id, traceparent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::int, $11 IS NULL, $12, $13, $14, $15, $16, $17, $18, $19)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::int, $11 IS NULL, $12, $13, $14, $15, $16, $17, $18, $19)
+         RETURNING created_at, EXISTS (SELECT 1 FROM workers w WHERE w.lease_until > now() AND NOT w.draining) AS "has_worker!""#,
         new.id.uuid(),
-        org,
+        org.uuid(),
         new.name,
         BatchStatus::Running.as_str(),
         new.product_id.map(ProductId::uuid),
         new.email_type.as_str(),
         new.instructions,
         new.quality_mode.as_str(),
-        filter,
+        filter.clone(),
         import.map(ImportId::uuid),
         new.sample,
         new.max_cost_cents,
@@ -184,7 +180,48 @@ async fn insert(
         new.request_id,
         new.traceparent,
     )
-    .execute(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    Ok(())
+    let made = Batch {
+        filter,
+        created_at: row.created_at,
+        has_worker: row.has_worker,
+        at: row.created_at,
+        ..fresh(org, new, chosen)
+    };
+    Ok(Batch { import_id: import, estimated_cost_cents: estimated, ..made })
+}
+
+/// A batch of which nothing has been done, but for what the database says of it.
+fn fresh(org: OrgId, new: &NewBatch, chosen: choose::Chosen) -> Batch {
+    let total = i64::from(chosen.total);
+    Batch {
+        id: new.id,
+        org_id: org,
+        name: new.name.clone(),
+        status: BatchStatus::Running.as_str().to_owned(),
+        waiting: None,
+        round: 1,
+        product_id: new.product_id,
+        email_type: new.email_type.as_str().to_owned(),
+        instructions: new.instructions.clone(),
+        quality_mode: new.quality_mode.as_str().to_owned(),
+        filter: None,
+        import_id: None,
+        sample: new.sample,
+        is_approved: new.sample.is_none(),
+        max_cost_cents: new.max_cost_cents,
+        estimated_cost_cents: Decimal::ZERO,
+        skipped_duplicates: chosen.duplicates,
+        skipped_inactive: chosen.inactive,
+        created_by: Some(new.created_by),
+        created_at: DateTime::UNIX_EPOCH,
+        completed_at: None,
+        counts: Counts { total, queued: total, ..Counts::default() },
+        cost_cents: Decimal::ZERO,
+        completed_in_last_minute: 0,
+        to_do: new.sample.map_or(total, i64::from),
+        has_worker: false,
+        at: DateTime::UNIX_EPOCH,
+    }
 }

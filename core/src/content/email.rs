@@ -1,10 +1,18 @@
 //! Sales emails: a row a version, of a lineage whose id never changes.
 
+mod change;
 mod generated;
+mod lineage;
+mod list;
+mod read;
 mod to_company;
 mod version;
 
+pub use change::{EmailChange, NewEmail, change, create};
 pub use generated::{GeneratedEmail, write_generated};
+pub use lineage::lock;
+pub use list::{count, list};
+pub use read::{Email, count_versions, get, of_runs, version, versions};
 pub use to_company::{EmailToCompany, latest_to_company};
 pub use version::{EmailText, version_text};
 

@@ -1,10 +1,13 @@
 //! A run as clients see it: the contract's Run, with what its steps say of it, in one statement.
 
+use std::ops::Deref;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::written::{self, Written};
 use crate::content::{COUNT_LIMIT, Total, Viewer};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
@@ -69,6 +72,23 @@ pub struct RunRow {
     pub said_superseded_by: Option<InteractionId>,
     pub said_sequence: Option<i32>,
     pub said_at: Option<DateTime<Utc>>,
+}
+
+/// A run, with the script or email that it wrote, if it has.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The run.
+    pub row: RunRow,
+    /// What it wrote.
+    pub written: Option<Written>,
+}
+
+impl Deref for Run {
+    type Target = RunRow;
+
+    fn deref(&self) -> &RunRow {
+        &self.row
+    }
 }
 
 /// What keeps a run from moving.
@@ -153,7 +173,7 @@ macro_rules! select {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn get(tx: &mut OrgTx<'_>, id: RunId, viewer: Viewer) -> Result<Option<RunRow>, DatabaseError> {
+pub async fn get(tx: &mut OrgTx<'_>, id: RunId, viewer: Viewer) -> Result<Option<Run>, DatabaseError> {
     let org = tx.org().uuid();
     let query = select!(
         "WHERE r.id = $1 AND r.org_id = $2 AND (r.session_id IS NULL OR EXISTS
@@ -163,7 +183,8 @@ pub async fn get(tx: &mut OrgTx<'_>, id: RunId, viewer: Viewer) -> Result<Option
         viewer.user_id.uuid(),
         viewer.sees_all
     );
-    Ok(query.fetch_optional(tx.connection()).await?)
+    let row = query.fetch_optional(tx.connection()).await?;
+    Ok(written::with(tx, row.into_iter().collect()).await?.pop())
 }
 
 /// A page of the runs that this viewer may see, newest first.
@@ -176,7 +197,7 @@ pub async fn list(
     filter: &RunFilter,
     before: Option<RunId>,
     limit: i64,
-) -> Result<Vec<RunRow>, DatabaseError> {
+) -> Result<Vec<Run>, DatabaseError> {
     let org = tx.org().uuid();
     let query = select!(
         "WHERE r.org_id = $1 AND r.id < coalesce($9, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
@@ -195,7 +216,8 @@ pub async fn list(
         limit,
         before.map(RunId::uuid)
     );
-    Ok(query.fetch_all(tx.connection()).await?)
+    let rows = query.fetch_all(tx.connection()).await?;
+    written::with(tx, rows).await
 }
 
 /// How many runs [`list`] would give in all.

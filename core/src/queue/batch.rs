@@ -6,15 +6,24 @@
 //! admitted -> completed | failed | cancelled`. Waiting items are written under their batch's lock, admitted ones under their
 //! run's. Lock order: batch < run.
 
+mod admit;
 mod approve;
 mod cancel;
+mod end;
+mod item;
 mod lock;
 mod pause;
 mod resume;
 mod retry;
+mod sweep;
 
+pub(super) use item::take_item_back;
+pub(super) use lock::lock;
+
+pub use admit::{Looked, admit};
 pub use approve::{approve, resample};
 pub use cancel::cancel;
+pub use end::end;
 pub use pause::{pause, pause_for_budget};
 pub use resume::resume;
 pub use retry::retry_failed;

@@ -57,6 +57,21 @@ pub async fn take(db: impl PgExecutor<'_>, org: OrgId, lane: Lane, n: i64) -> Re
     Ok(Ranks { start: row.start, step: row.step })
 }
 
+/// How many runs' worth of an organisation's work lies ahead of a lane's virtual time: its backlog, whatever their state.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn backlog(db: impl PgExecutor<'_>, org: OrgId, lane: Lane) -> Result<i64, DatabaseError> {
+    let ahead = sqlx::query_scalar!(
+        r#"SELECT greatest(tail - queue_v($2), 0) * weight / 1000000 AS "ahead!" FROM org_lanes WHERE org_id = $1 AND lane = $2"#,
+        org.uuid(),
+        lane.number(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(ahead.unwrap_or(0))
+}
+
 /// Moves a lane's virtual time up to the highest rank claimed.
 ///
 /// # Errors

@@ -4,10 +4,12 @@
 use serde_json::json;
 
 use super::journal::{self, StreamEvent};
-use super::{Wakes, gate, rank, settle};
+use super::settle::LockedRun;
+use super::{Wakes, batch, gate, rank, settle};
+use crate::batch::BatchStatus;
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
-use crate::id::{OrgId, RunId, SessionId};
+use crate::id::{BatchId, OrgId, RunId, SessionId};
 use crate::run::{Lane, RunStatus};
 use crate::stream::seq;
 
@@ -35,7 +37,8 @@ pub async fn resume(db: &Database, org: OrgId, run: RunId, actor: &str) -> Resul
     let mut tx = db.begin().await?;
     tx.enter(org).await?;
     let found = sqlx::query!(
-        r#"SELECT session_id AS "session_id: SessionId", lane FROM pipeline_runs WHERE id = $1 AND org_id = $2"#,
+        r#"SELECT session_id AS "session_id: SessionId", batch_id AS "batch_id: BatchId", lane FROM pipeline_runs
+           WHERE id = $1 AND org_id = $2"#,
         run.uuid(),
         org.uuid(),
     )
@@ -48,7 +51,14 @@ pub async fn resume(db: &Database, org: OrgId, run: RunId, actor: &str) -> Resul
             .fetch_optional(tx.connection())
             .await?;
     }
+    let mut batch = match found.batch_id {
+        Some(batch) => batch::lock(&mut tx, org, batch).await?,
+        None => None,
+    };
     let Some(locked) = settle::lock_run(&mut tx, run).await? else { return Ok((Redriven::NotFound, wakes)) };
+    if batch.as_ref().is_some_and(|batch| matches!(batch.status, BatchStatus::Cancelling | BatchStatus::Cancelled)) {
+        return Ok((Redriven::InvalidState(locked.status), wakes));
+    }
     if locked.status != RunStatus::Failed || !close_dead_letter(&mut tx, run, locked.generation, actor).await? {
         return Ok((Redriven::InvalidState(locked.status), wakes));
     }
@@ -56,21 +66,56 @@ pub async fn resume(db: &Database, org: OrgId, run: RunId, actor: &str) -> Resul
         Some(session) if locked.turn.is_some() => gate::enter(&mut tx, session, run).await?,
         _ => false,
     };
-    let rank = rank::take(tx.connection(), org, lane, 1).await?.start;
-    revive_steps(&mut tx, run, lane, rank, waits).await?;
-    revive_run(&mut tx, run, rank).await?;
-    let generation = locked.generation + 1;
-    if locked.stream {
-        let data = json!({"generation": generation});
-        let redriven = StreamEvent::new(run, org, seq(locked.major + 1, 0), "run.redriven", data);
-        journal::write_stream(tx.connection(), &[redriven]).await?;
+    if let Some(batch) = &mut batch {
+        batch.take_back(&mut tx, run).await?;
     }
+    let generation = revive(&mut tx, &locked, lane, waits).await?;
     if !waits {
         wakes.lane(lane);
     }
     wakes.stream(run);
     tx.commit().await?;
     Ok((Redriven::Resumed { generation }, wakes))
+}
+
+/// What became of the redrive of a batch's item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfBatch {
+    /// Its run lives again.
+    Revived,
+    /// Somebody holds it: to be looked at again.
+    Locked,
+    /// It can't be redriven any more.
+    Gone,
+}
+
+/// Resumes a failed run of a batch's waiting item. The caller holds the batch's lock, and waits for no run.
+pub(super) async fn of_batch(tx: &mut Tx, org: OrgId, run: RunId) -> Result<OfBatch, DatabaseError> {
+    let locked = settle::lock_free_runs(tx, &[run.uuid()]).await?;
+    let Some(locked) = locked.into_iter().next().filter(|locked| locked.org_id == org) else {
+        return Ok(OfBatch::Locked);
+    };
+    if locked.status != RunStatus::Failed || !close_dead_letter(tx, run, locked.generation, "batch").await? {
+        return Ok(OfBatch::Gone);
+    }
+    batch::take_item_back(tx, run).await?;
+    revive(tx, &locked, Lane::Bulk, false).await?;
+    Ok(OfBatch::Revived)
+}
+
+/// A failed run lives again: its steps, its row, and what its followers are told. The caller holds its lock. Returns its life.
+async fn revive(tx: &mut Tx, locked: &LockedRun, lane: Lane, waits: bool) -> Result<i32, DatabaseError> {
+    let (org, run) = (locked.org_id, locked.id);
+    let rank = rank::take(tx.connection(), org, lane, 1).await?.start;
+    revive_steps(tx, run, lane, rank, waits).await?;
+    revive_run(tx, run, rank).await?;
+    let generation = locked.generation + 1;
+    if locked.stream {
+        let data = json!({"generation": generation});
+        let redriven = StreamEvent::new(run, org, seq(locked.major + 1, 0), "run.redriven", data);
+        journal::write_stream(tx.connection(), &[redriven]).await?;
+    }
+    Ok(generation)
 }
 
 async fn close_dead_letter(tx: &mut Tx, run: RunId, generation: i32, actor: &str) -> Result<bool, DatabaseError> {

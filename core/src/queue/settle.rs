@@ -16,14 +16,14 @@ use futures::future::{BoxFuture, join_all};
 use tokio::time::{Duration, timeout};
 
 use self::group::{Bundle, Class, Item, Part};
-pub(super) use self::lock::lock_run;
+pub(super) use self::lock::{LockedRun, lock_free_runs, lock_run};
 use self::lock::{lock_runs, lock_session};
 use super::finish::{self, EndedRun};
 use super::journal::{self, StreamEvent, WideEvent};
 use super::{ClaimedStep, End, Settlement, Wakes, cancel, carry, complete, defer, fail};
 use crate::database::{Database, OrgTx, Tx};
 use crate::error::{DatabaseError, ErrorCode, Failure};
-use crate::id::{LeaseToken, OrgId, RunId, SessionId, UserId, WorkerId};
+use crate::id::{LeaseToken, WorkerId};
 use crate::run::RunStatus;
 use crate::stream::seq;
 
@@ -70,23 +70,6 @@ pub struct Report {
     pub settled: Vec<Settled>,
     /// Whom to wake.
     pub wakes: Wakes,
-}
-
-/// A run whose row this transaction holds.
-#[derive(Debug)]
-pub(super) struct LockedRun {
-    pub(super) id: RunId,
-    pub(super) org_id: OrgId,
-    pub(super) session_id: Option<SessionId>,
-    pub(super) user_id: Option<UserId>,
-    pub(super) request_id: Option<String>,
-    pub(super) turn: Option<i32>,
-    pub(super) status: RunStatus,
-    pub(super) done: u64,
-    pub(super) made: u64,
-    pub(super) generation: i32,
-    pub(super) major: i32,
-    pub(super) stream: bool,
 }
 
 /// One transaction's state: what it has locked, and what it will write at its end.

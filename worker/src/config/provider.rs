@@ -8,11 +8,13 @@ use secrecy::SecretString;
 use super::{ConfigError, Settings};
 use crate::provider::call::{LlmDoor, Models};
 use crate::provider::http::{Timeouts, is_loopback};
-use crate::provider::openai::{OpenAi, OpenAiConfig};
+use crate::provider::openai::{JsonMode, OpenAi, OpenAiConfig};
 use crate::provider::price::Prices;
 
 const GROQ_BASE: &str = "https://api.groq.com/openai/v1";
 const GROQ_MODEL: &str = "llama-3.1-8b-instant";
+/// Parts of the names of Groq's models that take a JSON schema.
+const GROQ_SCHEMAS: [&str; 3] = ["gpt-oss", "kimi-k2", "llama-4"];
 const SIMULATOR: &str = "simulator";
 
 /// Whom the worker calls.
@@ -26,6 +28,8 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// `LLM_MODEL`, and `LLM_MODEL_FAST` and `LLM_MODEL_QUALITY` where they differ.
     pub models: Models,
+    /// `LLM_JSON`: how it is asked for JSON.
+    pub json: JsonMode,
 }
 
 impl ProviderConfig {
@@ -60,7 +64,8 @@ impl ProviderConfig {
             quality: settings.text("LLM_MODEL_QUALITY").unwrap_or_else(|| model.clone()),
             balanced: model,
         };
-        Ok(Self { provider, base_url, api_key: key.map(SecretString::from), models })
+        let json = json_mode(settings, is_groq, &models)?;
+        Ok(Self { provider, base_url, api_key: key.map(SecretString::from), models, json })
     }
 
     /// Makes the door to the provider; connects when first used.
@@ -74,6 +79,7 @@ impl ProviderConfig {
             base_url: self.base_url,
             api_key: self.api_key,
             timeouts: Timeouts::default(),
+            json: self.json,
         })
         .map_err(|error| ConfigError::new("LLM_BASE_URL", error.to_string()))?;
         Ok(LlmDoor::new(Arc::new(llm), self.models, prices))
@@ -98,6 +104,22 @@ fn base_url(settings: &Settings<'_>, has_groq_key: bool) -> Result<Url, ConfigEr
         return Err(ConfigError::new(name, "must be a plain http or https URL; the key goes into LLM_API_KEY"));
     }
     Ok(url)
+}
+
+/// Groq refuses a schema for most of its models.
+fn json_mode(settings: &Settings<'_>, is_groq: bool, models: &Models) -> Result<JsonMode, ConfigError> {
+    let name = "LLM_JSON";
+    let knows_schemas = |model: &String| GROQ_SCHEMAS.iter().any(|known| model.contains(known));
+    match settings.text(name).as_deref() {
+        Some("schema") => Ok(JsonMode::Schema),
+        Some("object") => Ok(JsonMode::Object),
+        Some("words") => Ok(JsonMode::Words),
+        Some(_) => Err(ConfigError::new(name, "must be schema, object or words")),
+        None if is_groq && ![&models.fast, &models.balanced, &models.quality].into_iter().all(knows_schemas) => {
+            Ok(JsonMode::Object)
+        }
+        None => Ok(JsonMode::Schema),
+    }
 }
 
 fn name_of(base: &Url) -> &'static str {
@@ -157,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn json_is_asked_for_by_schema_unless_the_server_knows_none() {
+        let json = |pairs: &[(&str, &str)]| read(pairs).unwrap().json;
+        let groq = ("GROQ_API_KEY", "k");
+        assert_eq!(json(&[groq]), JsonMode::Object);
+        assert_eq!(json(&[groq, ("LLM_MODEL", "openai/gpt-oss-20b")]), JsonMode::Schema);
+        assert_eq!(json(&[groq, ("LLM_MODEL", "openai/gpt-oss-20b"), ("LLM_MODEL_FAST", "other")]), JsonMode::Object);
+        assert_eq!(json(&[groq, ("LLM_JSON", "schema")]), JsonMode::Schema);
+        let local = [("LLM_BASE_URL", "http://127.0.0.1:8080/v1"), ("LLM_MODEL", "m")];
+        assert_eq!(json(&local), JsonMode::Schema);
+        assert_eq!(json(&[&local[..], &[("LLM_JSON", "words")]].concat()), JsonMode::Words);
+    }
+
+    #[test]
     fn each_quality_mode_may_have_a_model_of_its_own() {
         let base = [("GROQ_API_KEY", "k"), ("LLM_MODEL", "b")];
         let models = read(&base).unwrap().models;
@@ -191,6 +226,7 @@ mod tests {
             (&[("LLM_BASE_URL", "https://x/v1?key=canary")], "LLM_BASE_URL"),
             (&[("LLM_BASE_URL", "https://x/v1")], "LLM_MODEL"),
             (&[("GROQ_API_KEY", "k"), ("LLM_PROVIDER", "a b")], "LLM_PROVIDER"),
+            (&[("GROQ_API_KEY", "k"), ("LLM_JSON", "xml")], "LLM_JSON"),
         ] {
             let error = read(pairs).unwrap_err();
             assert_eq!(error.name, name);

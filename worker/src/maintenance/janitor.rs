@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hellosales_core::content::client_import;
 use hellosales_core::queue::reap::{self, Overdue};
 use hellosales_core::queue::{janitor, lease};
 use hellosales_core::{DatabaseError, RunId, WorkerId};
@@ -101,6 +102,11 @@ impl Maintenance {
             }
         }
         while janitor::prune_idempotency_keys(&self.database).await? {
+            if started.elapsed() > ROUND {
+                return Ok(Pruned::UpTo(None));
+            }
+        }
+        while client_import::prune(&self.database).await? {
             if started.elapsed() > ROUND {
                 return Ok(Pruned::UpTo(None));
             }

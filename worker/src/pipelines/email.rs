@@ -10,7 +10,7 @@ use crate::prompt::Template;
 use crate::provider::schema::{Schema, Shape, line, list, member, text};
 use crate::registry::Stages;
 use crate::stage::Stage;
-use crate::stages::written::{self, Asked, Making, Persist, Written};
+use crate::stages::written::{self, Asked, MERGE_FIELDS, Making, Persist, Written};
 
 /// The stages of an email.
 #[must_use]
@@ -39,7 +39,7 @@ static SCHEMA: Schema = Schema {
         member("body", text("The whole text of the email, from the greeting to the sign-off, in plain text", 10_000)),
         member("call_to_action", line("The one thing that the reader is asked to do, in one sentence", 1_000)),
         member(
-            "personalization_fields",
+            MERGE_FIELDS,
             list("The merge fields that subject and body hold; empty if they hold none", &FIELD, 0, 20),
         ),
     ]),
@@ -89,8 +89,16 @@ impl Written for Email {
     fn texts(&self) -> Vec<(&'static str, &str)> {
         let mut texts = vec![("subject", self.subject.as_str()), ("body", self.body.as_str())];
         texts.extend(self.call_to_action.as_deref().map(|text| ("call_to_action", text)));
-        texts.extend(self.personalization_fields.iter().map(|field| ("personalization_fields", field.as_str())));
+        texts.extend(self.personalization_fields.iter().map(|field| (MERGE_FIELDS, field.as_str())));
         texts
+    }
+
+    fn merge_fields(&self) -> Option<&[String]> {
+        Some(&self.personalization_fields)
+    }
+
+    fn sent(&self) -> Option<(&str, &str)> {
+        Some((&self.subject, &self.body))
     }
 
     async fn previous(tx: &mut OrgTx<'_>, input: &EmailInput) -> Result<Option<Self>, DatabaseError> {

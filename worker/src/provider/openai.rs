@@ -37,6 +37,19 @@ struct Inner {
     authorization: Option<HeaderValue>,
     http: reqwest::Client,
     timeouts: Timeouts,
+    json: JsonMode,
+}
+
+/// How a server is asked for JSON. Whatever it is, the answer is held against its schema when it has come, and the prompt
+/// says in words what it must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonMode {
+    /// By schema (`json_schema`): most servers.
+    Schema,
+    /// As any object (`json_object`): servers and models that know no schemas.
+    Object,
+    /// In words alone.
+    Words,
 }
 
 impl fmt::Debug for OpenAi {
@@ -59,6 +72,8 @@ pub struct OpenAiConfig {
     pub api_key: Option<SecretString>,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// How it is asked for JSON.
+    pub json: JsonMode,
 }
 
 /// A client can't be made.
@@ -96,7 +111,8 @@ impl OpenAi {
             None => None,
         };
         let http = http::client(&url, &config.timeouts)?;
-        let inner = Inner { provider: config.provider, url, authorization, http, timeouts: config.timeouts };
+        let inner =
+            Inner { provider: config.provider, url, authorization, http, timeouts: config.timeouts, json: config.json };
         Ok(Self { inner: Arc::new(inner) })
     }
 }

@@ -1,11 +1,11 @@
 //! What an organisation keeps, as sections of a prompt: real fields only, and none that is empty.
 
+mod pricing;
+
+use crate::prompt::Section;
 use hellosales_core::content::client::Client;
 use hellosales_core::content::company_profile::CompanyProfile;
 use hellosales_core::content::product::Product;
-use serde_json::{Map, Value};
-
-use crate::prompt::Section;
 
 /// The organisation.
 #[must_use]
@@ -37,7 +37,7 @@ pub fn product(product: &Product) -> Section {
         .with("Description", product.description.as_deref())
         .with("Category", product.category.as_deref())
         .with_list("Key features", &product.key_features)
-        .with_list("Pricing", &pairs(&product.pricing_info))
+        .with_list("Pricing", &pricing::prices(&product.pricing_info))
         .with("Target audience", product.target_audience.as_deref())
         .with("Advantages", product.competitive_advantages.as_deref())
         .with_list("Use cases", &product.use_cases)
@@ -58,19 +58,10 @@ pub fn client(client: &Client) -> Section {
         .with("Communication style", client.communication_style.as_deref())
 }
 
-fn pairs(map: &Map<String, Value>) -> Vec<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(if *yes { "yes" } else { "no" }.to_owned()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
-    map.iter().filter_map(|(name, value)| Some(format!("{} {}", name.replace('_', " "), text(value)?))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use hellosales_core::{ClientId, ProductId};
+    use serde_json::Map;
 
     use super::*;
 
@@ -96,7 +87,7 @@ mod tests {
         let mut pricing_info = Map::new();
         pricing_info.insert("per_seat".into(), "29 USD".into());
         pricing_info.insert("trial_days".into(), 14.into());
-        pricing_info.insert("tiers".into(), serde_json::json!([1]));
+        pricing_info.insert("pro".into(), serde_json::json!({"amount": 99, "currency": "EUR", "per": "month"}));
         let beacon = Product {
             id: ProductId::new(),
             name: "Beacon".into(),
@@ -108,7 +99,10 @@ mod tests {
             competitive_advantages: None,
             use_cases: vec![],
         };
-        assert_eq!(lines(&product(&beacon)), ["Name: Beacon", "Pricing: per seat 29 USD; trial days 14"]);
+        assert_eq!(
+            lines(&product(&beacon)),
+            ["Name: Beacon", "Pricing: per seat 29 USD; pro: 99 EUR per month; trial days 14"]
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod persist;
 mod product_enrich;
 mod prompt;
 mod readers;
+mod worth;
 
 use std::fmt;
 use std::future::Future;
@@ -34,6 +35,9 @@ use crate::prompt::Template;
 use crate::provider::schema::Schema;
 use crate::registry::Stages;
 
+/// The field that lists merge fields.
+pub const MERGE_FIELDS: &str = "personalization_fields";
+
 /// A thing that runs write.
 pub trait Written: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The input of its pipeline.
@@ -56,8 +60,19 @@ pub trait Written: fmt::Debug + Clone + Serialize + DeserializeOwned + Send + Sy
     /// If it doesn't.
     fn of_answer(answer: Value) -> Result<Self, serde_json::Error>;
 
-    /// Its texts with the names of their fields, in the schema's order; a list's items have its name each.
+    /// Its texts with the names of their fields, in the schema's order; a list's items have its name each, merge fields
+    /// [`MERGE_FIELDS`].
     fn texts(&self) -> Vec<(&'static str, &str)>;
+
+    /// The merge fields that it lists; `None`: such a thing has no list of them.
+    fn merge_fields(&self) -> Option<&[String]> {
+        None
+    }
+
+    /// Subject and text, if it is sent to somebody who may compare it with what a colleague got.
+    fn sent(&self) -> Option<(&str, &str)> {
+        None
+    }
 
     /// The version that is to be written anew; `None`: it isn't there.
     fn previous(

@@ -198,6 +198,7 @@ impl Assembly {
         self.duties.detach(writer.run());
         self.duties.detach(maintenance.clone().reap());
         self.duties.detach(maintenance.clone().promote());
+        self.duties.detach(maintenance.clone().admit(self.listener.subscribe()));
         self.duties.detach(maintenance.clean());
         self.duties.detach(hear(
             self.listener.clone(),

@@ -45,6 +45,11 @@ impl Fields {
 
     /// A list of texts, none of them blank.
     pub(crate) fn texts(&mut self, name: &str) -> Given<Vec<String>> {
+        self.texts_within(name, MAX_ITEMS, MAX_ITEM_CHARS)
+    }
+
+    /// A list of at most so many texts of at most so many characters, none of them blank.
+    pub(crate) fn texts_within(&mut self, name: &str, most: usize, chars: usize) -> Given<Vec<String>> {
         let items = match self.take(name, "a list", |value| match value {
             Value::Array(items) => Some(items),
             _ => None,
@@ -53,8 +58,8 @@ impl Fields {
             Given::Null => return Given::Null,
             Given::Value(items) => items,
         };
-        if items.len() > MAX_ITEMS {
-            self.fault(name, "too_many", format!("must have at most {MAX_ITEMS} items"));
+        if items.len() > most {
+            self.fault(name, "too_many", format!("must have at most {most} items"));
             return Given::Absent;
         }
         let mut texts = Vec::with_capacity(items.len());
@@ -64,14 +69,19 @@ impl Fields {
                 self.misshapen(&place, "wrong_type", "must be a string");
                 continue;
             };
-            if text.trim().is_empty() {
-                self.fault(&place, "blank", "must not be blank");
-            } else if text.chars().count() > MAX_ITEM_CHARS {
-                self.fault(&place, "too_long", format!("must have at most {MAX_ITEM_CHARS} characters"));
-            }
+            self.check_text(&place, &text, chars);
             texts.push(text);
         }
         Given::Value(texts)
+    }
+
+    /// Faults of a text that stands in another member.
+    pub(super) fn check_text(&mut self, place: &str, text: &str, chars: usize) {
+        if text.trim().is_empty() {
+            self.fault(place, "blank", "must not be blank");
+        } else if text.chars().count() > chars {
+            self.fault(place, "too_long", format!("must have at most {chars} characters"));
+        }
     }
 
     /// An object of the client's own, with any values, of bounded size and depth.

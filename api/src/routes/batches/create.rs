@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
-use hellosales_core::batch::{self, NewBatch};
+use hellosales_core::batch::{self, Batch, NewBatch};
 use hellosales_core::idempotency::{self, ClaimError, Claimed, KeyedRequest};
 use hellosales_core::queue::Wakes;
 use hellosales_core::{BatchId, DatabaseError, OrgId};
@@ -62,17 +62,22 @@ pub(super) async fn create(
     new.traceparent = head.traceparent;
     let (work, org) = (state.clone(), caller.org());
     let accepted = state.detached(async move { submit(&work, org, &new, key.as_ref()).await }).await?;
-    let batch = read(&state, &caller, accepted.id).await?;
-    let location = format!("/email-batches/{}", accepted.id);
+    let (batch, replayed) = match accepted {
+        Submitted::Now(batch) => (*batch, false),
+        Submitted::Before(id) => (read(&state, &caller, id).await?, true),
+    };
+    let location = format!("/email-batches/{}", batch.id);
     let response = with_header(whole(StatusCode::ACCEPTED, &batch), "location", &location);
     let response = with_header(response, "retry-after", "1");
-    Ok(if accepted.replayed { with_header(response, REPLAYED.0, REPLAYED.1) } else { response })
+    Ok(if replayed { with_header(response, REPLAYED.0, REPLAYED.1) } else { response })
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Submitted {
-    id: BatchId,
-    replayed: bool,
+/// What became of a submit.
+enum Submitted {
+    /// It was accepted.
+    Now(Box<Batch>),
+    /// The same request came before, and made this one.
+    Before(BatchId),
 }
 
 enum Refusal {
@@ -97,7 +102,7 @@ async fn submit(
         tries += 1;
         match attempt(state, org, new, key).await {
             Ok(submitted) => {
-                if !submitted.replayed {
+                if matches!(submitted, Submitted::Now(_)) {
                     state.notifier.send(Wakes { batches: true, ..Wakes::default() });
                 }
                 return Ok(submitted);
@@ -121,7 +126,7 @@ async fn attempt(
     if let Some(key) = key {
         match idempotency::claim(&mut org_tx, key, "email_batch", new.id.uuid()).await {
             Ok(Claimed::New) => {}
-            Ok(Claimed::Replay(id)) => return Ok(Submitted { id: id.into(), replayed: true }),
+            Ok(Claimed::Replay(id)) => return Ok(Submitted::Before(id.into())),
             Ok(Claimed::Reused) => return Err(Refusal::Problem(key_reused())),
             Err(ClaimError::InFlight) => return Err(Refusal::Problem(in_flight())),
             Err(ClaimError::Database(error)) => return Err(Refusal::Database(error)),
@@ -129,11 +134,10 @@ async fn attempt(
     }
     let usual = state.config.usual_email_cents.of(new.quality_mode);
     let cost = batch::cost_per_email(&mut org_tx, new.email_type, new.quality_mode, usual).await?;
-    let accepted = batch::accept(&mut org_tx, new, &cost).await;
-    if let Err(error) = accepted {
-        return Err(Refusal::Problem(refused(error, &new.choice)?));
-    }
-    let submitted = Submitted { id: new.id, replayed: false };
+    let submitted = match batch::accept(&mut org_tx, new, &cost).await {
+        Ok(batch) => Submitted::Now(Box::new(batch)),
+        Err(error) => return Err(Refusal::Problem(refused(error, &new.choice)?)),
+    };
     match tx.commit().await {
         Ok(()) => Ok(submitted),
         // The answer to COMMIT may have been lost: what is there now decides.

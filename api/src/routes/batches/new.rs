@@ -110,7 +110,7 @@ impl ReadBody for NewBatchBody {
             client_ids: client_ids.value(),
             filter: filter.value(),
             import_id: import_id.value(),
-            email_type: fields.required("email_type", email_type),
+            email_type: if fields.has_fault("email_type") { None } else { fields.required("email_type", email_type) },
             instructions: fields.text("instructions", 1..=MAX_INSTRUCTIONS_CHARS).value(),
             quality_mode: fields.word("quality_mode", QUALITY_MODES).value(),
             sample: fields.integer("sample", 1..=MAX_SAMPLE).value(),

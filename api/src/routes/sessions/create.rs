@@ -13,6 +13,7 @@ use super::{read, whole};
 use crate::auth::{ChatUse, May};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Body, Fields, IdempotencyKey, Query, ReadBody};
+use crate::generation::{client_not_found, product_not_found};
 use crate::object::SessionObject;
 use crate::resource::claim;
 use crate::routes::{REPLAYED, with_header};
@@ -98,8 +99,8 @@ async fn write(state: &AppState, org: OrgId, new: &NewSession, key: Option<Keyed
 pub(super) fn refused(error: SessionError) -> Problem {
     let message = error.to_string();
     match error {
-        SessionError::ProductNotFound => Problem::new(ErrorCode::ProductNotFound, "there is no such product"),
-        SessionError::ClientNotFound => Problem::new(ErrorCode::ClientNotFound, "there is no such client"),
+        SessionError::ProductNotFound => product_not_found(),
+        SessionError::ClientNotFound => client_not_found(),
         SessionError::RunLive => Problem::new(ErrorCode::InvalidState, message),
         SessionError::Database(error) => error.into(),
     }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::EmailType;
+use super::{EmailType, lock};
 use crate::content::generated::Generation;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
@@ -35,43 +35,32 @@ pub struct GeneratedEmail {
     pub generation: Generation,
 }
 
-/// Writes a version and makes it the latest. The lineage's row is locked, so that an edit at the same time gets a number of
-/// its own; a version that is there already stays as it is.
+/// Writes a version and makes it the latest. The lineage is locked, so that an edit at the same time gets a number of its
+/// own; a version that is there already stays as it is.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn write_generated(tx: &mut OrgTx<'_>, email: &GeneratedEmail) -> Result<(), DatabaseError> {
-    let org = tx.org().uuid();
     // One of a batch is new, but for a run that was driven again: one message, since there are thousands.
     if email.batch.is_some() && insert(tx, email, None).await? {
         return Ok(());
     }
-    let before = sqlx::query!(
-        "SELECT id FROM sales_emails WHERE org_id = $1 AND email_id = $2 AND is_latest FOR NO KEY UPDATE",
+    let Some(before) = lock(tx, email.email_id).await? else { return insert(tx, email, None).await.map(drop) };
+    let org = tx.org().uuid();
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM sales_emails WHERE org_id = $1 AND id = $2) AS "there!""#,
         org,
-        email.email_id.uuid(),
+        email.version_id.uuid(),
     )
-    .fetch_optional(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    match before {
-        None => insert(tx, email, None).await.map(drop),
-        Some(row) => {
-            let is_there = sqlx::query_scalar!(
-                r#"SELECT EXISTS (SELECT 1 FROM sales_emails WHERE org_id = $1 AND id = $2) AS "there!""#,
-                org,
-                email.version_id.uuid(),
-            )
-            .fetch_one(tx.connection())
-            .await?;
-            if is_there {
-                return Ok(());
-            }
-            sqlx::query!("UPDATE sales_emails SET is_latest = false WHERE org_id = $1 AND id = $2", org, row.id)
-                .execute(tx.connection())
-                .await?;
-            insert(tx, email, Some(row.id)).await.map(drop)
-        }
+    if is_there {
+        return Ok(());
     }
+    sqlx::query!("UPDATE sales_emails SET is_latest = false WHERE org_id = $1 AND id = $2", org, before.uuid())
+        .execute(tx.connection())
+        .await?;
+    insert(tx, email, Some(before.uuid())).await.map(drop)
 }
 
 /// Inserts a version after another one; without one before it only if the email is new. Whether it did.

@@ -13,6 +13,8 @@ pub struct EmailToCompany {
     /// The email.
     pub email_id: EmailId,
     /// To whom.
+    pub client_id: ClientId,
+    /// What they are called.
     pub client_name: String,
     /// Where they work, as it is written there.
     pub company: String,
@@ -29,21 +31,19 @@ pub struct EmailToCompany {
 pub async fn latest_to_company(
     tx: &mut OrgTx<'_>,
     spellings: &[String],
-    besides: (ClientId, EmailId),
+    besides: ClientId,
 ) -> Result<Vec<EmailToCompany>, DatabaseError> {
     let org = tx.org().uuid();
-    let (client, email) = besides;
     let emails = sqlx::query_as!(
         EmailToCompany,
-        r#"SELECT e.email_id AS "email_id: EmailId", c.name AS client_name, c.company AS "company!", e.subject, e.body
+        r#"SELECT e.email_id AS "email_id: EmailId", c.id AS "client_id: ClientId", c.name AS client_name, c.company AS "company!", e.subject, e.body
            FROM clients c JOIN sales_emails e ON e.org_id = c.org_id AND e.client_id = c.id
            WHERE c.org_id = $1 AND lower(c.company) = ANY ($2) AND c.company IS NOT NULL AND c.id <> $3
-             AND e.is_latest AND e.is_active AND e.email_id <> $4
-           ORDER BY e.created_at DESC, e.id DESC LIMIT $5"#,
+             AND e.is_latest AND e.is_active
+           ORDER BY e.created_at DESC, e.id DESC LIMIT $4"#,
         org,
         spellings,
-        client.uuid(),
-        email.uuid(),
+        besides.uuid(),
         LIMIT
     )
     .fetch_all(tx.connection())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::ScriptType;
+use super::{ScriptType, lock};
 use crate::content::generated::Generation;
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
@@ -37,39 +37,28 @@ pub struct GeneratedScript {
     pub generation: Generation,
 }
 
-/// Writes a version and makes it the latest. The lineage's row is locked, so that an edit at the same time gets a number of
-/// its own; a version that is there already stays as it is.
+/// Writes a version and makes it the latest. The lineage is locked, so that an edit at the same time gets a number of its
+/// own; a version that is there already stays as it is.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn write_generated(tx: &mut OrgTx<'_>, script: &GeneratedScript) -> Result<(), DatabaseError> {
+    let Some(before) = lock(tx, script.script_id).await? else { return insert(tx, script, None).await };
     let org = tx.org().uuid();
-    let before = sqlx::query!(
-        "SELECT id FROM sales_scripts WHERE org_id = $1 AND script_id = $2 AND is_latest FOR NO KEY UPDATE",
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM sales_scripts WHERE org_id = $1 AND id = $2) AS "there!""#,
         org,
-        script.script_id.uuid(),
+        script.version_id.uuid(),
     )
-    .fetch_optional(tx.connection())
+    .fetch_one(tx.connection())
     .await?;
-    match before {
-        None => insert(tx, script, None).await,
-        Some(row) => {
-            let is_there = sqlx::query_scalar!(
-                r#"SELECT EXISTS (SELECT 1 FROM sales_scripts WHERE org_id = $1 AND id = $2) AS "there!""#,
-                org,
-                script.version_id.uuid(),
-            )
-            .fetch_one(tx.connection())
-            .await?;
-            if is_there {
-                return Ok(());
-            }
-            sqlx::query!("UPDATE sales_scripts SET is_latest = false WHERE org_id = $1 AND id = $2", org, row.id)
-                .execute(tx.connection())
-                .await?;
-            insert(tx, script, Some(row.id)).await
-        }
+    if is_there {
+        return Ok(());
     }
+    sqlx::query!("UPDATE sales_scripts SET is_latest = false WHERE org_id = $1 AND id = $2", org, before.uuid())
+        .execute(tx.connection())
+        .await?;
+    insert(tx, script, Some(before.uuid())).await
 }
 
 async fn insert(tx: &mut OrgTx<'_>, script: &GeneratedScript, before: Option<Uuid>) -> Result<(), DatabaseError> {

@@ -1,14 +1,31 @@
-//! The locks of a settlement: the session's, then the runs'.
+//! The rows that a transaction decides on: locked first, so that nobody else can change them.
 
 use std::collections::HashMap;
 
-use super::LockedRun;
 use super::group::Bundle;
 use crate::database::Tx;
 use crate::error::DatabaseError;
 use crate::id::{OrgId, RunId, SessionId, UserId};
 use crate::run::RunStatus;
 
+/// A run whose row this transaction holds.
+#[derive(Debug)]
+pub(in crate::queue) struct LockedRun {
+    pub(in crate::queue) id: RunId,
+    pub(in crate::queue) org_id: OrgId,
+    pub(in crate::queue) session_id: Option<SessionId>,
+    pub(in crate::queue) user_id: Option<UserId>,
+    pub(in crate::queue) request_id: Option<String>,
+    pub(in crate::queue) turn: Option<i32>,
+    pub(in crate::queue) status: RunStatus,
+    pub(in crate::queue) done: u64,
+    pub(in crate::queue) made: u64,
+    pub(in crate::queue) generation: i32,
+    pub(in crate::queue) major: i32,
+    pub(in crate::queue) stream: bool,
+}
+
+/// Takes the session's lock, which comes before its runs'.
 pub(super) async fn lock_session(tx: &mut Tx, session: SessionId) -> Result<(), DatabaseError> {
     sqlx::query!("SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE", session.uuid())
         .fetch_optional(tx.connection())
@@ -74,6 +91,20 @@ impl RunRow {
             stream: self.stream,
         })
     }
+}
+
+/// Locks those of these runs that nobody holds, in the order of their ids.
+pub(in crate::queue) async fn lock_free_runs(tx: &mut Tx, ids: &[uuid::Uuid]) -> Result<Vec<LockedRun>, DatabaseError> {
+    let rows = sqlx::query_as!(
+        RunRow,
+        r#"SELECT id AS "id: RunId", org_id AS "org_id: OrgId", session_id AS "session_id: SessionId",
+             user_id AS "user_id: UserId", request_id, turn, status, done, made, generation, stream_major, stream
+           FROM pipeline_runs WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"#,
+        ids,
+    )
+    .fetch_all(tx.connection())
+    .await?;
+    rows.into_iter().map(RunRow::locked).collect()
 }
 
 /// Locks one run's row, waiting: for the single transactions of an api or an operator.

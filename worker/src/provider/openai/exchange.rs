@@ -91,7 +91,7 @@ impl Exchange {
             builder = builder.header(AUTHORIZATION, authorization.clone());
         }
         let limit = self.client.timeouts.first_token.min(self.client.timeouts.total);
-        let response = timeout(limit, builder.json(&Request::from(request)).send())
+        let response = timeout(limit, builder.json(&Request::new(request, self.client.json)).send())
             .await
             .map_err(|_| ProviderError::TimeoutBeforeFirstToken(limit))?
             .map_err(|error| unreachable(&error))?;

@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::http::Timeouts;
 use super::super::{Finish, Llm, LlmEvent, LlmRequest, Message, ProviderError, Speaker, Usage};
-use super::{OpenAi, OpenAiConfig};
+use super::{JsonMode, OpenAi, OpenAiConfig};
 
 const QUICK: Timeouts = Timeouts {
     connect: Duration::from_millis(500),
@@ -30,6 +30,7 @@ fn client(base: &str, timeouts: Timeouts) -> OpenAi {
         base_url: base.parse::<Url>().unwrap(),
         api_key: Some("sk-canary".to_owned().into()),
         timeouts,
+        json: JsonMode::Schema,
     };
     OpenAi::new(config).unwrap()
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::super::schema::{Schema, Shape};
 use super::super::{LlmRequest, Message, Usage};
+use super::JsonMode;
 
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
@@ -23,7 +24,8 @@ pub(super) struct Request<'a> {
 #[derive(Serialize)]
 struct ResponseFormat {
     r#type: &'static str,
-    json_schema: JsonSchema,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_schema: Option<JsonSchema>,
 }
 
 #[derive(Serialize)]
@@ -33,10 +35,14 @@ struct JsonSchema {
     schema: &'static Shape,
 }
 
-impl From<&'static Schema> for ResponseFormat {
-    fn from(schema: &'static Schema) -> Self {
+impl ResponseFormat {
+    fn of(schema: &'static Schema, mode: JsonMode) -> Option<Self> {
         let json_schema = JsonSchema { name: schema.name, strict: true, schema: &schema.shape };
-        Self { r#type: "json_schema", json_schema }
+        match mode {
+            JsonMode::Schema => Some(Self { r#type: "json_schema", json_schema: Some(json_schema) }),
+            JsonMode::Object => Some(Self { r#type: "json_object", json_schema: None }),
+            JsonMode::Words => None,
+        }
     }
 }
 
@@ -45,14 +51,14 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-impl<'a> From<&'a LlmRequest> for Request<'a> {
-    fn from(request: &'a LlmRequest) -> Self {
+impl<'a> Request<'a> {
+    pub(super) fn new(request: &'a LlmRequest, mode: JsonMode) -> Self {
         Self {
             model: &request.model,
             messages: &request.messages,
             temperature: request.temperature,
             max_tokens: request.max_tokens,
-            response_format: request.schema.map(ResponseFormat::from),
+            response_format: request.schema.and_then(|schema| ResponseFormat::of(schema, mode)),
             stream: true,
             stream_options: StreamOptions { include_usage: true },
         }
@@ -122,5 +128,38 @@ impl WireError {
             Value::String(message) => Self { message: message.as_str().into(), ..Self::default() },
             error => serde_json::from_value(error.clone()).unwrap_or_default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::schema::{line, member};
+    use super::*;
+
+    #[test]
+    fn a_server_is_asked_for_json_as_it_knows_how() {
+        static SCHEMA: Schema = Schema { name: "note", shape: Shape::Object(&[member("title", line("Short.", 10))]) };
+        let mut asked = LlmRequest {
+            model: "m".into(),
+            messages: vec![],
+            temperature: None,
+            max_tokens: None,
+            schema: Some(&SCHEMA),
+        };
+        let format = |asked: &LlmRequest, mode| {
+            let sent = serde_json::to_value(Request::new(asked, mode)).unwrap();
+            sent.get("response_format").cloned()
+        };
+        let strict = json!({"type": "json_schema", "json_schema": {"name": "note", "strict": true, "schema": {
+            "type": "object", "properties": {"title": {"type": "string", "description": "Short."}},
+            "required": ["title"], "additionalProperties": false,
+        }}});
+        assert_eq!(format(&asked, JsonMode::Schema), Some(strict));
+        assert_eq!(format(&asked, JsonMode::Object), Some(json!({"type": "json_object"})));
+        assert_eq!(format(&asked, JsonMode::Words), None);
+        asked.schema = None;
+        assert_eq!(format(&asked, JsonMode::Schema), None);
     }
 }

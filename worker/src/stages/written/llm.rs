@@ -5,8 +5,9 @@ use hellosales_core::{ErrorCode, Failure, ProviderCallId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::output_guard::Refusal;
 use super::prompt::{self, Told};
-use super::readers::{Readers, Refused};
+use super::readers::Readers;
 use super::{ClientEnrich, CompanyEnrich, InputGuard, ProductEnrich, Written, stage_of};
 use crate::provider::call::{Answer, Call, Prompt};
 use crate::provider::schema::{Fault, fit};
@@ -85,8 +86,8 @@ async fn answered<W: Written>(cx: &StageContext<W::Input>, mut call: Call) -> Re
     loop {
         match answer::next(cx, &mut call).await? {
             Ok(Some(piece)) => {
-                if let Err(refused) = readers.hear(&piece).await? {
-                    return Err(refuse(cx, call, refused).await);
+                if let Some(refusal) = readers.hear(&piece).await? {
+                    return Err(refuse(cx, call, &refusal).await);
                 }
             }
             Ok(None) => break,
@@ -97,17 +98,16 @@ async fn answered<W: Written>(cx: &StageContext<W::Input>, mut call: Call) -> Re
         Ok(read) => read,
         Err(fault) => return Err(call.fail(ProviderError::DoesNotFit(fault)).await),
     };
-    if let Err(refused) = readers.whole(&fitted, &written).await? {
-        return Err(refuse(cx, call, refused).await);
+    if let Some(refusal) = readers.whole(&fitted, &written).await? {
+        return Err(refuse(cx, call, &refusal).await);
     }
     Ok((written, call.finish().await?))
 }
 
 /// What the output guard would refuse fails its run at once; the model may be asked again when the run is retried.
-async fn refuse<R: PipelineInput>(cx: &StageContext<R>, call: Call, Refused(end): Refused) -> StageError {
-    tracing::info!(run_id = %cx.run.id, org_id = %cx.run.org_id, "a guard refused an answer while it came");
+async fn refuse<R: PipelineInput>(cx: &StageContext<R>, call: Call, refusal: &Refusal) -> StageError {
     match call.finish().await {
-        Ok(_) => end,
+        Ok(_) => refusal.ends(cx),
         Err(empty) => empty,
     }
 }

@@ -4,7 +4,10 @@ use hellosales_core::content::generated::{Generation, Sources};
 use hellosales_core::{DatabaseError, OrgTx};
 use serde::{Deserialize, Serialize};
 
+use super::llm::previous;
+use super::worth::{self, MadeOf};
 use super::{ClientEnrich, CompanyEnrich, Making, OutputGuard, ProductEnrich, Written, name, stage_of};
+use crate::grounding::MAX_WARNINGS;
 use crate::stage::{Outcome, Stage, StageContext, StageError, Values};
 
 stage_of! {
@@ -38,7 +41,12 @@ impl<W: Written> Stage for Persist<W> {
         (product, client, company, generated): Values<Self>,
     ) -> Result<Outcome<Persisted<W>>, StageError> {
         let asked = W::asked(&cx.input);
-        let warnings = Vec::new();
+        let previous = previous::<W>(cx).await?;
+        let made_of =
+            MadeOf { asked: &asked, product: product.as_ref(), client: client.as_ref(), company: company.as_ref() };
+        let mut warnings = worth::check(&generated.written, previous.as_ref(), &made_of);
+        warnings.extend(worth::twin(cx, &generated.written, client.as_ref()).await?);
+        warnings.truncate(MAX_WARNINGS);
         let generation = Generation {
             run_id: cx.run.id,
             created_by: cx.run.user_id,

@@ -5,15 +5,12 @@ use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::stream::{StreamText, told};
 use serde_json::Value;
 
-use super::input_guard::refused;
-use super::{Written, output_guard};
+use super::Written;
+use super::output_guard::{self, Refusal};
 use crate::guard::{Guard, OutputWindow, Release};
 use crate::json_fields::{JsonFields, Piece};
 use crate::stage::{StageContext, StageError};
 use crate::stream::StreamHandle;
-
-/// A guard refuses the answer: what the stage ends with, once its call is closed.
-pub(super) struct Refused(pub(super) StageError);
 
 /// The readers of a run.
 pub(super) struct Readers<'a> {
@@ -47,14 +44,14 @@ impl<'a> Readers<'a> {
     ///
     /// # Errors
     /// If the step is no longer ours.
-    pub(super) async fn hear(&mut self, piece: &str) -> Result<Result<(), Refused>, StageError> {
-        let Some(run) = &mut self.run else { return Ok(Ok(())) };
+    pub(super) async fn hear(&mut self, piece: &str) -> Result<Option<Refusal>, StageError> {
+        let Some(run) = &mut self.run else { return Ok(None) };
         for piece in run.fields.push(piece) {
-            if let Err(refused) = run.tell(piece).await? {
-                return Ok(Err(refused));
+            if let Some(refusal) = run.tell(piece).await? {
+                return Ok(Some(refusal));
             }
         }
-        Ok(Ok(()))
+        Ok(None)
     }
 
     /// The answer is whole, and this is what it says. If readers were told anything else (it began twice, or named a field
@@ -66,54 +63,54 @@ impl<'a> Readers<'a> {
         &mut self,
         answer: &Value,
         written: &W,
-    ) -> Result<Result<(), Refused>, StageError> {
-        let Some(run) = &mut self.run else { return Ok(Ok(())) };
-        if let Err(refused) = run.end_text().await? {
-            return Ok(Err(refused));
+    ) -> Result<Option<Refusal>, StageError> {
+        let Some(run) = &mut self.run else { return Ok(None) };
+        if let Some(refusal) = run.end_text().await? {
+            return Ok(Some(refusal));
         }
         let mut whole = StreamText::default();
         for field in run.known {
             whole.push(Some(field), &answer.get(field).map(told).unwrap_or_default());
         }
         if run.stream.said().says_the_same(&whole) {
-            return Ok(Ok(()));
+            return Ok(None);
         }
-        if let Some((field, finding)) = output_guard::refusal(run.guard, written) {
-            return Ok(Err(Refused(refused(field, &finding))));
+        if let Some(refusal) = output_guard::refusal(run.guard, written) {
+            return Ok(Some(refusal));
         }
         run.stream.retell(&whole).await.map_err(|_| StageError::Lost)?;
-        Ok(Ok(()))
+        Ok(None)
     }
 }
 
 impl Followed<'_> {
-    async fn tell(&mut self, piece: Piece) -> Result<Result<(), Refused>, StageError> {
+    async fn tell(&mut self, piece: Piece) -> Result<Option<Refusal>, StageError> {
         if let Some(after) = piece.after {
-            if let Err(refused) = self.end_text().await? {
-                return Ok(Err(refused));
+            if let Some(refusal) = self.end_text().await? {
+                return Ok(Some(refusal));
             }
             self.say(piece.field, after).await?;
             self.open = Some((piece.field, OutputWindow::new(self.guard)));
         }
-        let Some((field, window)) = &mut self.open else { return Ok(Ok(())) };
+        let Some((field, window)) = &mut self.open else { return Ok(None) };
         let (field, release) = (*field, window.push(&piece.text));
         self.pass(field, release).await
     }
 
     /// What is still held of a text leaves with its end, or is refused.
-    async fn end_text(&mut self) -> Result<Result<(), Refused>, StageError> {
-        let Some((field, mut window)) = self.open.take() else { return Ok(Ok(())) };
+    async fn end_text(&mut self) -> Result<Option<Refusal>, StageError> {
+        let Some((field, mut window)) = self.open.take() else { return Ok(None) };
         self.pass(field, window.finish()).await
     }
 
     /// Nothing of a match leaves; what left before it is taken back when the run fails of it.
-    async fn pass(&self, field: &'static str, release: Release) -> Result<Result<(), Refused>, StageError> {
+    async fn pass(&self, field: &'static str, release: Release) -> Result<Option<Refusal>, StageError> {
         match release {
             Release::Text(text) => {
                 self.say(field, &text).await?;
-                Ok(Ok(()))
+                Ok(None)
             }
-            Release::Blocked { finding, .. } => Ok(Err(Refused(refused(field, &finding)))),
+            Release::Blocked { finding, .. } => Ok(Some(Refusal { field, finding })),
         }
     }
 

@@ -1,0 +1,83 @@
+//! Numbers: found in a text with what they measure, read in the notations of several countries, and looked up in the
+//! sources.
+
+mod context;
+mod notation;
+
+use rust_decimal::Decimal;
+
+use context::Around;
+
+/// A number in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Number {
+    /// As it stands there, with its currency or percent sign.
+    pub(super) text: String,
+    value: Value,
+    measure: Measure,
+    /// It says something that could be wrong: no list marker, time of day, ordinal, or small count.
+    pub(super) is_claim: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Amount(Decimal),
+    /// A date, a version, a telephone number: equal if its digits are.
+    Digits(String),
+}
+
+/// What it measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Plain,
+    Percent,
+    /// In this currency; empty: in one that isn't known.
+    Money(&'static str),
+}
+
+impl Number {
+    pub(super) const fn is_price(&self) -> bool {
+        matches!(self.measure, Measure::Money(_))
+    }
+
+    /// Whether a source has it: the same value, of the same kind as far as both say which.
+    pub(super) fn is_in(&self, sources: &[Self]) -> bool {
+        sources.iter().any(|source| source.value == self.value && self.measure.fits(source.measure))
+    }
+}
+
+impl Measure {
+    fn fits(self, source: Self) -> bool {
+        match (self, source) {
+            (Self::Plain, _) | (_, Self::Plain) => true,
+            (Self::Money(said), Self::Money(known)) => said == known || said.is_empty() || known.is_empty(),
+            (said, known) => said == known,
+        }
+    }
+}
+
+/// All numbers of a text, in order.
+pub(super) fn find(text: &str) -> Vec<Number> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find(|c: char| c.is_ascii_digit())).map(|n| at + n) {
+        let end = notation::end(text, start);
+        at = end;
+        let around = Around::new(text, start, end);
+        if around.is_part_of_a_word() {
+            continue;
+        }
+        let Some(digits) = text.get(start..end) else { continue };
+        let (value, end) = match notation::read(digits) {
+            Some(amount) => around.scaled(amount),
+            None => (Value::Digits(digits.chars().filter(char::is_ascii_digit).collect()), end),
+        };
+        let around = Around::new(text, start, end);
+        let (measure, span) = around.measure();
+        let is_claim = measure != Measure::Plain || around.is_claim(&value);
+        at = at.max(end);
+        let text = text.get(span).unwrap_or_default().trim().to_owned();
+        found.push(Number { text, value, measure, is_claim });
+    }
+    found
+}
