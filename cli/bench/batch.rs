@@ -137,7 +137,7 @@ async fn measure(
     let course = Course::run(stack, plan, slots, &list, &other).await?;
     sleep(STATISTICS).await;
     let after = bench::work(&owner).await?;
-    let round = course.round(plan, slots, &owner, (before, after), (accept, idle)).await;
+    let round = course.round((plan, slots), &owner, (before, after), (accept, idle)).await;
     owner.close().await;
     api_role.close().await;
     round
@@ -257,8 +257,7 @@ impl Course {
 
     async fn round(
         self,
-        plan: &Plan,
-        slots: u16,
+        (plan, slots): (&Plan, u16),
         owner: &Database,
         (before, after): (Work, Work),
         (accept, idle): (Accept, Times),
