@@ -111,7 +111,7 @@ async fn in_a_folder(plan: &Plan, slots: u16, output: Output, stop: &Cancellatio
 
 /// A worker keeps two eighths of its slots for those who wait for an answer: so many it has in all.
 fn worker_slots(bulk: u16) -> u16 {
-    (bulk..=u16::MAX).find(|slots| slots - 2 * (slots / 8).max(1) >= bulk).unwrap_or(bulk)
+    (bulk..=u16::MAX).find(|slots| slots.saturating_sub(2 * (slots / 8).max(1)) >= bulk).unwrap_or(bulk)
 }
 
 async fn measure(
