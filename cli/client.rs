@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::problem::{Exit, Problem};
 use crate::upload::Upload;
 
-pub(crate) use batch::{Batch, Item};
+pub(crate) use batch::{Batch, Item, Warning};
 pub(crate) use feed::Feed;
 pub(crate) use follow::{Event, Follow, Reading};
 

@@ -66,7 +66,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See it work in a minute: a conversation, a killed worker, a stopped turn, the checker
+    /// See it work in a minute: a conversation, emails for 25 clients, killed workers, the checker
     Demo(commands::demo::Args),
     /// Start everything here and keep it running: PostgreSQL, simulator, api, workers
     Dev(commands::dev::Args),
@@ -112,12 +112,19 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(code) => code,
+        // Whoever read has read enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let (text, exit) = problem::explain(&error);
             output.error(&text);
             exit.into()
         }
     }
+}
+
+/// Whether it ended because nobody reads what it writes. A connection that breaks is told by its own errors.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {

@@ -7,6 +7,7 @@ mod model;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use hellosales_core::database::migrate;
 use hellosales_core::{OrgId, Role as DatabaseRole};
 use serde::Serialize;
@@ -189,22 +190,26 @@ impl Stack {
             let spec = children::worker(self, options, n, port::any()?);
             self.workers.push(self.supervisor.start(spec));
         }
-        self.await_workers(output).await
+        for worker in &mut self.workers {
+            tell(worker, output).await?;
+        }
+        Ok(())
     }
 
     /// One more worker.
     pub(crate) async fn add_worker(&mut self, options: &Options, output: Output) -> anyhow::Result<()> {
         let n = u16::try_from(self.workers.len() + 1)?;
         let spec = children::worker(self, options, n, port::any()?);
-        self.workers.push(self.supervisor.start(spec));
-        self.await_workers(output).await
+        let mut worker = self.supervisor.start(spec);
+        tell(&mut worker, output).await?;
+        self.workers.push(worker);
+        Ok(())
     }
 
-    async fn await_workers(&mut self, output: Output) -> anyhow::Result<()> {
-        for worker in &mut self.workers {
-            let running = worker.ready().await?;
-            output.say(format!("worker     {} (pid {})", loopback(running.port), running.pid));
-        }
+    /// Kills the worker that is this process; it is not started again.
+    pub(crate) async fn kill_worker(&mut self, pid: u32) -> anyhow::Result<()> {
+        let is_it = |worker: &&mut Child| worker.process().is_some_and(|process| process.pid == pid);
+        self.workers.iter_mut().find(is_it).context("the step's worker is none of ours")?.kill().await;
         Ok(())
     }
 
@@ -239,6 +244,13 @@ impl Stack {
         self.supervisor.stop().await;
         drop(self.lock);
     }
+}
+
+/// Waits for a worker, and says where it is.
+async fn tell(worker: &mut Child, output: Output) -> anyhow::Result<()> {
+    let running = worker.ready().await?;
+    output.say(format!("worker     {} (pid {})", loopback(running.port), running.pid));
+    Ok(())
 }
 
 fn loopback(port: u16) -> String {

@@ -13,6 +13,8 @@ use crate::problem::{Exit, Problem};
 
 /// Without a terminal a line is said no more often than this.
 const SAY_EVERY: Duration = Duration::from_secs(2);
+/// A sign of life moves this often.
+const TICK: Duration = Duration::from_millis(120);
 
 /// Opens a file, or stdin for `-`.
 pub(crate) async fn open(path: &str, output: Output) -> anyhow::Result<Upload> {
@@ -43,6 +45,12 @@ impl Upload {
         Self { source, read: 0, length, said: Instant::now(), is_over: false, bar, output }
     }
 
+    /// Of bytes that are at hand. Too short to tell how far it is.
+    pub(crate) fn of_bytes(bytes: &'static [u8], output: Output) -> Self {
+        let length = Some(bytes.len() as u64);
+        Self { source: Box::pin(bytes), read: 0, length, said: Instant::now(), is_over: true, bar: None, output }
+    }
+
     /// How long it is, if that is known.
     pub(crate) const fn length(&self) -> Option<u64> {
         self.length
@@ -50,7 +58,8 @@ impl Upload {
 
     fn tell(&mut self, more: u64) {
         self.read += more;
-        if more == 0 {
+        // A body of known length is not read to its end-of-file.
+        if more == 0 || self.length == Some(self.read) {
             if !std::mem::replace(&mut self.is_over, true) {
                 self.end();
             }
@@ -65,11 +74,15 @@ impl Upload {
         }
     }
 
+    /// At a terminal the bar becomes a sign of life, until the answer is here.
     fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        let text = format!("sent {}; it is being applied", kilobytes(self.read));
+        let Some(bar) = &self.bar else { return self.output.say(text) };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+            bar.set_style(style);
         }
-        self.output.say(format!("sent {}; it is being applied", kilobytes(self.read)));
+        bar.set_message(text);
+        bar.enable_steady_tick(TICK);
     }
 }
 

@@ -85,9 +85,10 @@ pub(crate) struct Item {
     pub(crate) n: u64,
     pub(crate) status: String,
     pub(crate) client: Recipient,
+    pub(crate) run_id: Option<Uuid>,
     pub(crate) email: Option<Email>,
     pub(crate) error: Option<ItemError>,
-    pub(crate) warnings: Vec<Value>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Whom an email is for.
@@ -101,6 +102,14 @@ pub(crate) struct Recipient {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Email {
     pub(crate) subject: String,
+    pub(crate) body: String,
+}
+
+/// What somebody should look at before it is sent.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Warning {
+    pub(crate) code: String,
+    pub(crate) text: String,
 }
 
 /// Why there is none.

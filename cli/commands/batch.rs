@@ -14,6 +14,9 @@ use crate::caller::Caller;
 use crate::output::Output;
 use steer::Verb;
 
+pub(in crate::commands) use create::{Estimate, ask_estimate};
+pub(in crate::commands) use watch::View;
+
 /// What it takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use crate::Global;
 use crate::output::Output;
 
+pub(in crate::commands) use import::Import;
+
 /// What it takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -1,5 +1,9 @@
-//! `hellosales demo`: a conversation over HTTP, a worker killed in mid-sentence, a turn stopped, and the checker.
+//! `hellosales demo`: a conversation over HTTP, a worker killed in mid-sentence, a turn stopped, emails for a list of
+//! clients, and the checker.
 
+mod control;
+mod letter;
+mod mailing;
 mod stage_play;
 mod timeline;
 
@@ -25,6 +29,7 @@ use crate::problem::{Exit, Problem};
 use crate::stack::{Model, Options, Stack};
 use crate::{seed, shutdown};
 
+use mailing::Mailing;
 use stage_play::Stage;
 
 /// How long the check waits for what was under way before.
@@ -56,9 +61,9 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         database_url: global.database_url.clone(),
     };
     output.say(output.paint(Paint::Bold, "Bringing up the parts, each a process of its own"));
-    let mut stack = Stack::start(data_dir, options, output, &stop).await?;
+    let mut stack = Stack::start(data_dir, options.clone(), output, &stop).await?;
     let played = tokio::select! {
-        played = play(&mut stack, output) => played,
+        played = play(&mut stack, &options, output) => played,
         () = stop.cancelled() => Err(Problem::new(Exit::Interrupted, "stopped").into()),
     };
     let folder = stack.data_dir.join("logs");
@@ -68,17 +73,24 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-async fn play(stack: &mut Stack, output: Output) -> anyhow::Result<()> {
+async fn play(stack: &mut Stack, options: &Options, output: Output) -> anyhow::Result<()> {
     let request = TokenRequest::new(seed::ORGANIZATION, seed::USER, Role::Admin);
     let api = Api::new(&stack.url, token::issue(&stack.data_dir, &request)?)?;
     let org = stack.seed(&api, output).await?;
     let operator = database::open(&stack.database_url, DatabaseRole::Operator, "hellosales demo")?;
     let session = open_session(&api, org).await?;
-    let stage = Stage::new(api, operator, session, stack, output)?;
+    let stage = Stage::new(api.clone(), operator.clone(), session, stack, output)?;
     stage.a_turn().await?;
     stage.a_killed_worker(stack).await?;
-    stage.a_stopped_turn(stack).await?;
-    stage.curtain().await;
+    stage.a_stopped_turn().await?;
+    // In the place of the killed one.
+    stack.add_worker(options, output).await?;
+    let mailing = Mailing::new(api, operator.clone(), org, stack, output)?;
+    let (order, estimate) = mailing.a_file().await?;
+    let batch = mailing.a_sample(&order).await?;
+    let lost = mailing.a_killed_worker(stack, batch).await?;
+    mailing.the_end(batch, &estimate, &lost).await?;
+    operator.close().await;
     check(stack, output).await
 }
 
@@ -88,7 +100,7 @@ async fn open_session(api: &Api, org: OrgId) -> anyhow::Result<Uuid> {
 }
 
 async fn check(stack: &Stack, output: Output) -> anyhow::Result<()> {
-    output.say(output.paint(Paint::Bold, "\n4  The invariants, over everything that this database holds"));
+    output.say(output.paint(Paint::Bold, "\n7  The invariants, over everything that this database holds"));
     let url = &stack.database_url;
     let database: Database = database::open(url, DatabaseRole::Operator, "hellosales demo")?;
     let mut connection = database.connection().await.map_err(|error| unreachable(error, url))?;

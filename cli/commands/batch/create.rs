@@ -44,10 +44,10 @@ pub(super) struct Args {
 
 /// What a batch would be.
 #[derive(Debug, Deserialize)]
-struct Estimate {
-    count: u64,
+pub(in crate::commands) struct Estimate {
+    pub(in crate::commands) count: u64,
     skipped: Skipped,
-    cost_cents: Cost,
+    pub(in crate::commands) cost_cents: Cost,
     seconds: Option<Seconds>,
 }
 
@@ -58,9 +58,9 @@ struct Skipped {
 }
 
 #[derive(Debug, Deserialize)]
-struct Cost {
+pub(in crate::commands) struct Cost {
     low: f64,
-    expected: f64,
+    pub(in crate::commands) expected: f64,
     high: f64,
 }
 
@@ -70,7 +70,8 @@ struct Seconds {
 }
 
 impl Estimate {
-    fn line(&self) -> String {
+    /// On a line.
+    pub(in crate::commands) fn line(&self) -> String {
         let Cost { low, expected, high } = &self.cost_cents;
         let time = match &self.seconds {
             Some(seconds) => format!("about {}", show::duration(seconds.expected)),
@@ -81,7 +82,8 @@ impl Estimate {
     }
 }
 
-async fn ask_estimate(api: &Api, order: &Value) -> anyhow::Result<(Value, Estimate)> {
+/// Asks what an order would be.
+pub(in crate::commands) async fn ask_estimate(api: &Api, order: &Value) -> anyhow::Result<(Value, Estimate)> {
     let answer: Value = api.post("/email-batches/estimate", order).await?;
     let estimate = Estimate::deserialize(&answer)?;
     Ok((answer, estimate))

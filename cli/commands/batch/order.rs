@@ -123,7 +123,7 @@ fn ids(text: &str, path: &str) -> anyhow::Result<Vec<Uuid>> {
     let separator = [b'\t', b';'].into_iter().find(|byte| first.as_bytes().contains(byte)).unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(has_head)
-        .delimiter(if has_head { separator } else { b'\n' })
+        .delimiter(separator)
         .flexible(!has_head)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
@@ -138,6 +138,9 @@ fn ids(text: &str, path: &str) -> anyhow::Result<Vec<Uuid>> {
     for record in reader.records() {
         let record = record.map_err(|error| wrong(error.position().map_or(1, csv::Position::line), "no CSV"))?;
         let cell = record.get(column).unwrap_or_default();
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
         let line = record.position().map_or(1, csv::Position::line);
         let id = Uuid::try_parse(cell).map_err(|_| wrong(line, "no id"))?;
         // The api counts doubles, too; told once here, ten thousand fit.
@@ -163,7 +166,7 @@ mod tests {
         let both = [Uuid::try_parse(A).unwrap(), Uuid::try_parse(B).unwrap()];
         for text in [
             format!("{A}\n{B}\n"),
-            format!("\n {A} \r\n\r\n{B}"),
+            format!("\n {A} \r\n\r\n{B}\n  \n"),
             format!("\u{feff}id,name\r\n{A},\"x, y\"\r\n{B},z\r\n"),
             format!("n;client_id\n0;{A}\n1;{B}\n2;{A}\n"),
         ] {

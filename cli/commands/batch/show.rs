@@ -43,7 +43,16 @@ pub(super) async fn list(args: ListArgs, global: &Global, output: Output) -> any
                 let (failed, cents) = (batch.counts.failed.to_string(), format!("{:.2}", batch.cost_cents));
                 let name = batch.name.unwrap_or_default();
                 let id = batch.id.to_string();
-                table.row([id, batch.status, done, failed, cents, batch.input.email_type, name, batch.created_at]);
+                table.row([
+                    id,
+                    batch.status,
+                    done,
+                    failed,
+                    cents,
+                    batch.input.email_type,
+                    name,
+                    minute(&batch.created_at),
+                ]);
             }
             table.show(output)?;
         }
@@ -92,8 +101,8 @@ fn tell(batch: &Batch, output: Output) -> anyhow::Result<()> {
     if let Some(instructions) = &input.instructions {
         output.data(format!("  instructions: {}", plain(instructions)))?;
     }
-    let ended = batch.completed_at.as_deref().map(|at| format!(", ended {at}")).unwrap_or_default();
-    output.data(format!("  created {}{ended}", batch.created_at))?;
+    let ended = batch.completed_at.as_deref().map(|at| format!(", ended {}", second(at))).unwrap_or_default();
+    output.data(format!("  created {}{ended}", second(&batch.created_at)))?;
     if let Some(next) = next(batch) {
         output.say(output.paint(Paint::Dim, &next));
     }
@@ -121,7 +130,8 @@ pub(super) fn line(batch: &Batch) -> String {
     if counts.warnings > 0 {
         parts.push(format!("{} with warnings", counts.warnings));
     }
-    if let Some(waiting) = &batch.waiting {
+    // Its status says already that it waits for a yes.
+    if let Some(waiting) = batch.waiting.as_ref().filter(|waiting| waiting.reason != batch.status) {
         let detail = waiting.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
         parts.push(format!("waits: {}{detail}", waiting.reason));
     }
@@ -172,4 +182,14 @@ pub(super) fn duration(seconds: u64) -> String {
 fn clock(at: &str) -> String {
     let time = at.split_once('T').and_then(|(_, time)| time.get(..8));
     time.map_or_else(|| at.to_owned(), |time| format!("{time} UTC"))
+}
+
+/// `2026-11-24 14:03` of an RFC 3339 time in UTC.
+fn minute(at: &str) -> String {
+    at.get(..16).unwrap_or(at).replace('T', " ")
+}
+
+/// `2026-11-24 14:03:22 UTC` of an RFC 3339 time in UTC.
+fn second(at: &str) -> String {
+    format!("{} UTC", at.get(..19).unwrap_or(at).replace('T', " "))
 }

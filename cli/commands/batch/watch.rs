@@ -21,7 +21,7 @@ const SAY_EVERY: Duration = Duration::from_secs(2);
 pub(super) async fn run(api: &Api, id: Uuid, output: Output) -> anyhow::Result<ExitCode> {
     let mut feed = api.follow_batch(id);
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut view = View::new(output);
+    let mut view = View::new(output, "");
     loop {
         let event = tokio::select! {
             event = feed.next() => event?,
@@ -38,7 +38,11 @@ pub(super) async fn run(api: &Api, id: Uuid, output: Output) -> anyhow::Result<E
         };
         let Some(data) = batch else { continue };
         let batch = Batch::deserialize(&data)?;
-        view.show(&batch, &data)?;
+        if is_for_programs(output) {
+            output.json(&data)?;
+        } else {
+            view.show(&batch);
+        }
         if let Some(exit) = exit(&batch) {
             view.end(&batch)?;
             return Ok(exit);
@@ -58,37 +62,37 @@ fn exit(batch: &Batch) -> Option<ExitCode> {
 }
 
 /// What is seen of it.
-struct View {
+pub(in crate::commands) struct View {
     output: Output,
+    indent: &'static str,
     bar: Option<ProgressBar>,
     said: Option<(Instant, String)>,
 }
 
 impl View {
-    fn new(output: Output) -> Self {
+    /// A bar at a terminal, else lines, behind an indent.
+    pub(in crate::commands) fn new(output: Output, indent: &'static str) -> Self {
         let is_seen = output.shows_progress() && output.format == Format::Table && std::io::stderr().is_terminal();
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {wide_msg}");
+        // The words have a line of their own: beside a bar they are cut at 80 columns.
+        let style = ProgressStyle::with_template(&format!("{indent}{{bar:40}} {{pos}}/{{len}}\n{indent}{{wide_msg}}"));
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { output, bar: is_seen.then(|| ProgressBar::new(0).with_style(style)), said: None }
+        Self { output, indent, bar: is_seen.then(|| ProgressBar::no_length().with_style(style)), said: None }
     }
 
-    fn show(&mut self, batch: &Batch, data: &Value) -> anyhow::Result<()> {
-        if matches!(self.output.format, Format::Json | Format::Jsonl) {
-            return self.output.json(data);
-        }
+    /// How far it is now.
+    pub(in crate::commands) fn show(&mut self, batch: &Batch) {
+        let line = show::line(batch);
         if let Some(bar) = &self.bar {
+            bar.set_message(line);
             bar.set_length(batch.counts.total);
             bar.set_position(batch.counts.done());
-            bar.set_message(show::line(batch));
-            return Ok(());
+            return;
         }
-        let line = show::line(batch);
         let is_due = self.said.as_ref().is_none_or(|(at, said)| at.elapsed() >= SAY_EVERY && *said != line);
         if is_due {
-            self.output.say(&line);
+            self.output.say(format!("{}{line}", self.indent));
             self.said = Some((Instant::now(), line));
         }
-        Ok(())
     }
 
     fn close(&self) {
@@ -97,9 +101,15 @@ impl View {
         }
     }
 
+    /// Takes the bar away, and says how far it is in the end.
+    pub(in crate::commands) fn last(&self, batch: &Batch) {
+        self.close();
+        self.output.say(format!("{}{}", self.indent, show::line(batch)));
+    }
+
     fn end(&self, batch: &Batch) -> anyhow::Result<()> {
         self.close();
-        if !matches!(self.output.format, Format::Json | Format::Jsonl) {
+        if !is_for_programs(self.output) {
             self.output.data(format!("batch {}: {}", batch.id, show::line(batch)))?;
         }
         if let Some(next) = show::next(batch) {
@@ -107,4 +117,8 @@ impl View {
         }
         Ok(())
     }
+}
+
+const fn is_for_programs(output: Output) -> bool {
+    matches!(output.format, Format::Json | Format::Jsonl)
 }

@@ -38,12 +38,12 @@ enum Mode {
 
 /// What the command shows of the api's answer.
 #[derive(Debug, Deserialize)]
-struct Import {
-    import_id: Option<String>,
+pub(in crate::commands) struct Import {
+    pub(in crate::commands) import_id: Option<String>,
     created: i64,
     updated: i64,
     unchanged: i64,
-    rejected: i64,
+    pub(in crate::commands) rejected: i64,
     errors: Vec<RowError>,
     errors_truncated: bool,
     ignored_columns: Vec<String>,
@@ -55,6 +55,19 @@ struct RowError {
     column: String,
     code: String,
     message: String,
+}
+
+impl Import {
+    /// The rows that were taken.
+    pub(in crate::commands) const fn taken(&self) -> i64 {
+        self.created + self.updated + self.unchanged
+    }
+
+    /// What became of the rows, on a line.
+    pub(in crate::commands) fn line(&self) -> String {
+        let Self { created, updated, unchanged, rejected, .. } = self;
+        format!("{created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected")
+    }
 }
 
 pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
@@ -77,7 +90,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     if import.import_id.is_none() && !args.dry_run {
         output.say("nothing was imported");
     }
-    if let Some(id) = import.import_id.as_deref().filter(|_| import.created + import.updated + import.unchanged > 0) {
+    if let Some(id) = import.import_id.as_deref().filter(|_| import.taken() > 0) {
         let next =
             format!("write to them: {} batch create --import {id} --type cold_outreach --sample 5", this_program());
         output.say(output.paint(Paint::Dim, &next));
@@ -87,10 +100,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
 
 fn show(import: &Import, dry_run: bool, output: Output) -> anyhow::Result<()> {
     let would = if dry_run { "would be: " } else { "" };
-    output.data(format!(
-        "{would}{} created, {} updated, {} unchanged, {} rejected",
-        import.created, import.updated, import.unchanged, import.rejected
-    ))?;
+    output.data(format!("{would}{}", import.line()))?;
     if import.errors.is_empty() {
         return Ok(());
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use hellosales_core::{Database, RunId, timeline as record};
-use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use serde_json::json;
+use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::control::Control;
 use super::timeline::picture;
 use crate::client::{Api, Event, Follow, Run};
 use crate::output::{Output, Paint};
@@ -25,7 +26,7 @@ pub(super) struct Stage {
     api: Api,
     operator: Database,
     session: Uuid,
-    http: reqwest::Client,
+    control: Control,
     /// The workers as they were at the beginning: one of them is killed.
     workers: Vec<u32>,
     output: Output,
@@ -39,9 +40,9 @@ impl Stage {
         stack: &Stack,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let control = Control::new(&stack.simulator_url)?;
         let workers = stack.workers.iter().filter_map(|worker| Some(worker.process()?.pid)).collect();
-        Ok(Self { api, operator, session, http, workers, output })
+        Ok(Self { api, operator, session, control, workers, output })
     }
 
     /// (1) A turn: its tokens as they stream, and its timeline.
@@ -58,21 +59,20 @@ impl Stage {
     /// (2) A turn whose worker is killed in mid-sentence.
     pub(super) async fn a_killed_worker(&self, stack: &mut Stack) -> anyhow::Result<()> {
         self.head("2  The worker is killed (SIGKILL) in mid-sentence");
-        self.control(stack, &json!({"hold_after_tokens": MID_SENTENCE, "requests": 1})).await?;
+        self.control.hold(MID_SENTENCE, Some(1)).await?;
         let (run, mut follow) =
             self.say("She says: we tried a tool last year, and nobody used it. What do I answer?").await?;
-        self.listen_until_held(stack, &mut follow).await?;
+        self.listen_until_held(&mut follow).await?;
         let holder = record::holder(&self.operator, RunId::from(run)).await?;
         let holder = holder.context("nobody holds the step of the second turn")?;
         let pid = u32::try_from(holder.pid)?;
         let name = self.worker_name(Some(holder.pid));
-        let worker = stack.workers.iter_mut().find(|worker| worker.process().is_some_and(|process| process.pid == pid));
-        worker.context("the step's worker is none of ours")?.kill().await;
+        stack.kill_worker(pid).await?;
         self.note(
             Paint::Red,
             &format!("\n   ✗ {name} (pid {pid}) is killed; its lease ends in 2 s, another takes over\n"),
         );
-        self.release(stack).await?;
+        self.control.release().await?;
         let end = self.listen(&mut follow).await?;
         ensure!(end.status == "completed", "the second turn ended {}{}", end.status, reason(&end));
         self.show_timeline(run).await?;
@@ -84,9 +84,9 @@ impl Stage {
     }
 
     /// (3) A turn stopped while it streams.
-    pub(super) async fn a_stopped_turn(&self, stack: &Stack) -> anyhow::Result<()> {
+    pub(super) async fn a_stopped_turn(&self) -> anyhow::Result<()> {
         self.head("3  A turn is stopped while it streams");
-        self.control(stack, &json!({"token_delay_ms": 60, "requests": 1})).await?;
+        self.control.set(&json!({"token_delay_ms": 60, "requests": 1})).await?;
         let (run, mut follow) = self.say("Now write a long follow-up email, with every detail.").await?;
         let mut heard = 0;
         while heard < HEARD {
@@ -105,12 +105,7 @@ impl Stage {
             Paint::Green,
             &format!("   ✓ stopped; the {words} words that were said are kept, as a partial answer"),
         );
-        self.release(stack).await
-    }
-
-    /// The end.
-    pub(super) async fn curtain(self) {
-        self.operator.close().await;
+        self.control.release().await
     }
 
     async fn say(&self, message: &str) -> anyhow::Result<(Uuid, Follow)> {
@@ -138,8 +133,8 @@ impl Stage {
     }
 
     /// Shows what streams until the model holds its breath and all that it said has arrived.
-    async fn listen_until_held(&self, stack: &Stack, follow: &mut Follow) -> anyhow::Result<()> {
-        let held = self.wait_held(stack);
+    async fn listen_until_held(&self, follow: &mut Follow) -> anyhow::Result<()> {
+        let held = self.control.await_held(1);
         tokio::pin!(held);
         loop {
             tokio::select! {
@@ -206,29 +201,6 @@ impl Stage {
 
     fn note(&self, paint: Paint, text: &str) {
         self.output.say(self.output.paint(paint, text));
-    }
-
-    async fn control(&self, stack: &Stack, rule: &Value) -> anyhow::Result<()> {
-        let request = self.http.post(format!("{}/_control", stack.simulator_url)).json(rule);
-        request.send().await?.error_for_status().context("the simulator takes no instruction")?;
-        Ok(())
-    }
-
-    async fn release(&self, stack: &Stack) -> anyhow::Result<()> {
-        let request = self.http.delete(format!("{}/_control", stack.simulator_url));
-        request.send().await?.error_for_status().context("the simulator does not go back to normal")?;
-        Ok(())
-    }
-
-    async fn wait_held(&self, stack: &Stack) -> anyhow::Result<()> {
-        let url = format!("{}/_control?held=1&wait_ms=30000", stack.simulator_url);
-        let held: Value = self.http.get(url).send().await?.error_for_status()?.json().await?;
-        ensure!(
-            held.get("held").and_then(Value::as_u64) == Some(1),
-            "the model never came to the middle of its sentence"
-        );
-        sleep(Duration::from_millis(50)).await;
-        Ok(())
     }
 }
 
