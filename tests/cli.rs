@@ -1,6 +1,7 @@
 //! The binary, as people start it.
 
 mod batch;
+mod batch_flow;
 mod bench;
 mod chat;
 mod clients;

@@ -1,33 +1,32 @@
 //! `batch`: estimated, submitted once, listed, steered, read; through pipes, so nothing is asked and lines are plain.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
-use super::program::{Dev, Folder, program, said, send};
+use super::program::{Dev, Folder, program, said};
 
-fn command(dev: &Dev, args: &[&str]) -> Command {
+pub(super) fn command(dev: &Dev, args: &[&str]) -> Command {
     let mut command = program(&[&["batch"], args].concat());
     command.env("API_URL", dev.text("url")).env("HELLOSALES_TOKEN", dev.text("token"));
     command
 }
 
-async fn batch(dev: &Dev, args: &[&str]) -> Output {
+pub(super) async fn batch(dev: &Dev, args: &[&str]) -> Output {
     command(dev, args).output().await.expect("it starts")
 }
 
-fn out(output: &Output) -> String {
+pub(super) fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn json(output: &Output) -> Value {
+pub(super) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {}{}", out(output), said(output)))
 }
 
 /// Has clients come in; the import.
-async fn clients(dev: &Dev, folder: &Folder, count: u32) -> String {
+pub(super) async fn clients(dev: &Dev, folder: &Folder, count: u32) -> String {
     let path = folder.path().join("clients.csv");
     let head = "name,email,company,goals\n".to_owned();
     let file = (0..count).fold(head, |file, n| file + &format!("Client {n},c{n}@x{n}.example,Company {n},grow\n"));
@@ -88,39 +87,5 @@ async fn a_batch_is_estimated_submitted_once_listed_and_read() {
         let output = batch(&dev, args).await;
         assert_eq!(output.status.code(), Some(exit), "{args:?}: {}", said(&output));
     }
-    dev.end("INT").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_leaves_the_batch_and_says_how_to_come_back() {
-    let folder = Folder::new();
-    let dev = Dev::start(&folder, &["--workers", "1"]).await;
-    let import = clients(&dev, &folder, 3).await;
-    // No answer comes to its end.
-    let control = format!("{}/_control", dev.text("simulator_url"));
-    let hold = reqwest::Client::new().post(&control).json(&serde_json::json!({"hold_after_tokens": 3}));
-    hold.send().await.expect("an answer");
-    let mut watching = command(&dev, &["create", "--import", &import, "--type", "general", "--watch"]);
-    let watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut watching = watching.expect("it starts");
-    let mut talk = BufReader::new(watching.stderr.take().expect("stderr is a pipe"));
-    let mut line = String::new();
-    while !line.starts_with("running 0/3") {
-        line.clear();
-        assert!(talk.read_line(&mut line).await.expect("talk") > 0, "it says how far it is");
-    }
-    send("INT", u64::from(watching.id().expect("it runs"))).await;
-    let mut rest = String::new();
-    talk.read_to_string(&mut rest).await.expect("talk");
-    assert_eq!(watching.wait().await.expect("it ends").code(), Some(130), "{rest}");
-    assert!(rest.contains("the batch goes on; come back: ") && rest.contains("batch watch"), "{rest}");
-    let listed = json(&batch(&dev, &["list", "-o", "json"]).await);
-    assert_eq!(listed[0]["status"], "running");
-    let id = listed[0]["id"].as_str().expect("an id").to_owned();
-    let paused = batch(&dev, &["pause", &id]).await;
-    assert!(out(&paused).contains(": paused 0/3"), "{}{}", out(&paused), said(&paused));
-    assert!(said(&paused).contains(&format!("batch resume {id}")), "{}", said(&paused));
-    let resumed = batch(&dev, &["resume", &id]).await;
-    assert!(out(&resumed).contains(": running 0/3"), "{}{}", out(&resumed), said(&resumed));
     dev.end("INT").await;
 }
