@@ -43,7 +43,8 @@ async fn fill(bench: &Bench<'_>) {
 
 /// Opens a call for each step, and closes them, in groups.
 async fn call_all(bench: &Bench<'_>, hand: &Hand, steps: &[ClaimedStep]) {
-    let calls: Vec<NewCall> = steps.iter().map(|step| call(bench, step, BatchId::new())).collect();
+    let first = steps.iter().filter(|step| step.stage() == 0);
+    let calls: Vec<NewCall> = first.map(|step| call(bench, step, BatchId::new())).collect();
     let opened = provider_call::open_group(&hand.db, &calls.iter().collect::<Vec<_>>()).await.expect("an answer");
     assert!(opened.iter().all(|opened| *opened == Opened::Open));
     let cost = end(COST);
@@ -86,6 +87,8 @@ async fn plans_made_on_empty_tables_read_few_rows_of_full_ones() {
         hand.settle(hand.claim(2).await.into_iter().map(|step| Settlement::new(step, End::GiveBack)).collect()).await;
         reap::reap(&hand.db, hand.worker).await.expect("a reap");
         fill(bench).await;
+        // What filling them has read is not a statement's.
+        bench.sql("SELECT pg_stat_force_next_flush()").await;
 
         let started = Instant::now();
         let mut spent = Vec::new();
