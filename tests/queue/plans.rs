@@ -3,9 +3,11 @@
 //! The statements are the product's own: each pool prepares them on empty tables, as a process does that starts
 //! before its first run, and the server says how many rows they then read.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hellosales_core::provider_call::{self, Closed, NewCall, Opened};
+use hellosales_core::queue::claim::ClaimRequest;
 use hellosales_core::queue::{ClaimedStep, End, Settlement, promote, reap};
 use hellosales_core::{BatchId, Database, DatabaseConfig, Role};
 
@@ -96,6 +98,9 @@ async fn plans_made_on_empty_tables_read_few_rows_of_full_ones() {
             spent.push((name, now - read, bound));
             read = now;
         };
+        let others = ClaimRequest { except: [Arc::from([bench.org]), Arc::default()], ..hand.request(100) };
+        assert!(hand.try_claim(&others).await.expect("a claim").is_empty());
+        step("claim of others", 5_000).await;
         let claimed = hand.claim(100).await;
         assert_eq!(claimed.len(), 100);
         step("claim", 1_000).await;
