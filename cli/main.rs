@@ -75,7 +75,7 @@ enum Command {
     /// Hold a conversation in the terminal
     Chat(commands::chat::Args),
     /// Write one email for each client of a list
-    Batch(commands::batch::Args),
+    Batch(Box<commands::batch::Args>),
     /// Take clients from a file
     Clients(commands::clients::Args),
     /// Serve HTTP
@@ -133,7 +133,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => commands::dev::run(args, global, output).await,
         Command::Demo(args) => commands::demo::run(args, global, output).await,
         Command::Chat(args) => commands::chat::run(args, global, output).await,
-        Command::Batch(args) => commands::batch::run(args, global, output).await,
+        Command::Batch(args) => commands::batch::run(*args, global, output).await,
         Command::Clients(args) => commands::clients::run(args, global, output).await,
         Command::Api(args) => commands::api::run(args, global).await,
         Command::Worker(args) => commands::worker::run(args, global).await,

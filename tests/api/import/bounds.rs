@@ -18,7 +18,7 @@ fn rows(count: u32) -> Body {
             text + &format!("{n},Näme {n},\"Company, {}\",n{n}@x.example,title,a;b;c\n", n % 700)
         })
     });
-    Body::wrap_stream(head.chain(groups).map(|text| Ok::<_, std::io::Error>(text)))
+    Body::wrap_stream(head.chain(groups).map(Ok::<_, std::io::Error>))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,7 +42,7 @@ async fn rows_wait_in_the_database_while_the_file_still_comes() {
         let ana = door.ana();
         let (send_more, more) = tokio::sync::mpsc::channel::<String>(1);
         let stream = futures::stream::unfold(more, async |mut more| more.recv().await.map(|text| (text, more)));
-        let file = Body::wrap_stream(stream.map(|text| Ok::<_, std::io::Error>(text)));
+        let file = Body::wrap_stream(stream.map(Ok::<_, std::io::Error>));
         let sending = tokio::spawn(async move { counts(&ana, "", file).await });
         let text = (0..2_600).fold("name\n".to_owned(), |text, n| text + &format!("n{n}\n"));
         send_more.send(text).await.expect("it listens");

@@ -90,7 +90,8 @@ async fn names_of_any_script_come_in_whole_up_to_255_characters() {
         assert_eq!(counts(&ana, "", file + &"🦀".repeat(256) + "\n").await, [5, 0, 0, 1]);
         let mut stored: Vec<String> = door.bench.column("SELECT name FROM clients").await;
         let mut expected = names.map(str::to_owned);
-        (stored.sort(), expected.sort());
+        stored.sort();
+        expected.sort();
         assert_eq!(stored, expected);
     })
     .await;
