@@ -28,7 +28,7 @@ impl Occasion {
 }
 
 const COLD_SUBJECTS: Phrasings =
-    ["{pain} at {their_company}", "A thought on {pain}", "{pain}: one idea", "What {pain} costs {their_company}"];
+    ["{pain} at {their_company}", "A thought on {pain}", "{pain}: one idea", "On {pain}, at {their_company}"];
 const SUBJECTS: Phrasings =
     ["{product} for {their_company}", "{product} and {pain}", "{their_company}: less {pain}", "{product}: {goal}"];
 const OPENINGS: [(Occasion, Phrasings); 6] = [

@@ -118,7 +118,7 @@ impl Intake {
     }
 
     fn record(&mut self, reader: &Reader) -> Result<(), Broken> {
-        let (cells, line) = (reader.cells()?, reader.line());
+        let (cells, line) = (reader.cells()?, reader.began());
         let Some(columns) = &self.columns else {
             self.columns = Some(Columns::read(&cells, line, self.separator)?);
             return Ok(());

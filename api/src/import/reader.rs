@@ -90,7 +90,7 @@ impl Reader {
     }
 
     /// Where the record begins, from 1.
-    pub(super) const fn line(&self) -> u64 {
+    pub(super) const fn began(&self) -> u64 {
         self.began
     }
 
@@ -146,7 +146,7 @@ mod tests {
         let fault = |broken: Broken| (broken.line, broken.code);
         let mut take = |reader: &Reader| {
             let cells = reader.cells().map_err(fault)?.into_iter().map(str::to_owned).collect();
-            records.push((reader.line(), cells));
+            records.push((reader.began(), cells));
             Ok(())
         };
         for mut piece in file.chunks(piece) {
