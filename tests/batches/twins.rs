@@ -1,0 +1,1 @@
+//! Twins at the end of a round.
