@@ -38,7 +38,6 @@ const PLANTS: &[(&str, &str)] = &[
     ("held_turn_waits_for_another", "UPDATE sessions SET active_run_id = NULL"),
     ("held_failed_in_failed_runs", "UPDATE pipeline_steps SET held_by = 'failed' WHERE run_id = u(24)"),
     ("held_failed_in_failed_runs", "UPDATE pipeline_steps SET status = 'ready' WHERE run_id = u(25) AND stage = 1"),
-    ("nothing_is_held_by_a_pause", "UPDATE pipeline_steps SET status = 'held', held_by = 'pause' WHERE run_id = u(26)"),
     ("active_run_is_live", "UPDATE sessions SET active_run_id = u(22)"),
     ("active_run_is_live", "UPDATE sessions SET active_run_id = u(99)"),
     ("active_run_is_live", "UPDATE pipeline_runs SET session_id = u(11) WHERE id = u(23)"),
@@ -203,6 +202,10 @@ const QUIET_PLANTS: &[(&str, &str)] = &[
     (
         "leases_are_alive",
         "SELECT add_step(25, 2, 'summary@1/persist', 'running'); UPDATE pipeline_steps SET worker_id = u(42) WHERE stage = 2",
+    ),
+    (
+        "nothing_is_held_by_a_pause",
+        "SELECT add_step(25, 2, 'summary@1/persist', 'held'); UPDATE pipeline_steps SET held_by = 'pause' WHERE stage = 2",
     ),
     ("nothing_is_left_to_do", "SELECT add_step(25, 2, 'summary@1/persist', 'ready')"),
     (

@@ -32,6 +32,7 @@ mod gate;
 pub mod janitor;
 mod journal;
 pub mod lease;
+pub mod pause;
 pub mod promote;
 pub mod rank;
 pub mod reap;
@@ -44,6 +45,7 @@ pub mod turn;
 mod wakes;
 
 pub use claimed::{ClaimedStep, RunContext};
+pub use pause::Pauses;
 pub use settlement::{Effects, End, Settlement, SnoozeReason, StreamTail};
 pub use shapes::Shapes;
 pub use wakes::Wakes;

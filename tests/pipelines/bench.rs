@@ -257,8 +257,16 @@ impl Bench<'_> {
     }
 
     async fn claim(&self, kinds: Arc<[String]>) -> Vec<ClaimedStep> {
-        let request =
-            ClaimRequest { worker: self.hand, token: LeaseToken::random(), kinds, free: 1, max: [1; 3], suspects: 0 };
+        let request = ClaimRequest {
+            worker: self.hand,
+            token: LeaseToken::random(),
+            kinds,
+            free: 1,
+            max: [1; 3],
+            standard: 1,
+            suspects: 0,
+            except: Default::default(),
+        };
         claim::claim(&self.worker, &request, &self.registry.shapes()).await.expect("a claim").steps
     }
 
@@ -308,7 +316,8 @@ impl Bench<'_> {
         if let Some(text) = instead {
             settlement = settlement.with_instead(text);
         }
-        let options = SettleOptions { worker: self.hand, stage_timeout_ms: 30_000, hand_over: false };
+        let options =
+            SettleOptions { worker: self.hand, stage_timeout_ms: 30_000, hand_over: false, pauses: Default::default() };
         settle::settle(&self.worker, &options, vec![settlement]).await
     }
 

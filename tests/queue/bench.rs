@@ -7,7 +7,7 @@ use hellosales_core::queue::claim::{self, ClaimRequest};
 use hellosales_core::queue::settle::{self, Report, SettleOptions, Settled};
 use hellosales_core::queue::submit::{self, NewRun};
 use hellosales_core::queue::turn::{self, AcceptedTurn, NewTurn, TurnError};
-use hellosales_core::queue::{ClaimedStep, End, Settlement, Shapes, lease};
+use hellosales_core::queue::{ClaimedStep, End, Pauses, Settlement, Shapes, lease};
 use hellosales_core::run::{Lane, QualityMode};
 use hellosales_core::{Database, DatabaseError, LeaseToken, OrgId, Role, RunId, SessionId, UserId, WorkerId};
 use serde::{Deserialize, Serialize};
@@ -286,7 +286,9 @@ impl Hand {
             kinds: Arc::from(self.shapes.kinds()),
             free,
             max: [free; 3],
+            standard: free,
             suspects: 1,
+            except: Default::default(),
         }
     }
 
@@ -318,7 +320,12 @@ impl Hand {
 
     /// Settles a group, once.
     pub(crate) async fn report(&self, group: Vec<Settlement>) -> Report {
-        let options = SettleOptions { worker: self.worker, stage_timeout_ms: 30_000, hand_over: self.hand_over };
+        let options = SettleOptions {
+            worker: self.worker,
+            stage_timeout_ms: 30_000,
+            hand_over: self.hand_over,
+            pauses: Arc::new(Pauses::read(&self.db).await.expect("the pauses")),
+        };
         settle::settle(&self.db, &options, group).await
     }
 

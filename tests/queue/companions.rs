@@ -15,7 +15,7 @@ async fn whoever_claims_one_first_stage_of_a_run_gets_its_siblings_and_nobody_el
         let (one, two) = (bench.session().await, bench.session().await);
         let (mine, other) = (bench.say(one, "Hello").await, bench.say(two, "Hello").await);
         let hand = bench.hand().await;
-        let request = claim::ClaimRequest { free: 1, max: [1; 3], ..hand.request(1) };
+        let request = hand.request(1);
         let got = hand.try_claim(&request).await.expect("a claim");
         let run = got[0].run().id;
         assert!(got.len() == 1 && (run == mine || run == other));

@@ -4,6 +4,7 @@
 mod admitter;
 mod janitor;
 mod orphans;
+mod pauses;
 mod promoter;
 mod reaper;
 mod sightings;

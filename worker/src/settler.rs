@@ -6,12 +6,14 @@
 pub(crate) mod backlog;
 mod companions;
 
+use std::sync::Arc;
+
 use futures::stream::{FuturesUnordered, StreamExt};
 use hellosales_core::notify::Notifier;
 use hellosales_core::queue::settle::{SettleOptions, Settled, settle};
-use hellosales_core::queue::{ClaimedStep, End, Settlement};
+use hellosales_core::queue::{ClaimedStep, End, Pauses, Settlement};
 use hellosales_core::{Database, LeaseToken, WorkerId, metrics};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +59,7 @@ pub(crate) struct Desk {
     stage_timeout_ms: i32,
     notifier: Notifier,
     draining: CancellationToken,
+    pauses: watch::Receiver<Arc<Pauses>>,
 }
 
 /// What a desk works with.
@@ -67,13 +70,15 @@ pub(crate) struct DeskParts {
     pub(crate) stage_timeout_ms: i32,
     pub(crate) notifier: Notifier,
     pub(crate) draining: CancellationToken,
+    /// What stands still, as it was last read.
+    pub(crate) pauses: watch::Receiver<Arc<Pauses>>,
 }
 
 impl Settler {
     pub(crate) fn new(parts: DeskParts) -> (Self, Desk) {
         let (sender, inbox) = mpsc::channel(MAX_GROUP);
-        let DeskParts { database, worker, stage_timeout_ms, notifier, draining } = parts;
-        (Self { inbox: sender }, Desk { inbox, database, worker, stage_timeout_ms, notifier, draining })
+        let DeskParts { database, worker, stage_timeout_ms, notifier, draining, pauses } = parts;
+        (Self { inbox: sender }, Desk { inbox, database, worker, stage_timeout_ms, notifier, draining, pauses })
     }
 
     /// Hands in a result and waits until it is settled, however long that takes. `None`: the worker is gone.
@@ -134,6 +139,7 @@ impl Desk {
             worker: self.worker,
             stage_timeout_ms: self.stage_timeout_ms,
             hand_over: !self.draining.is_cancelled(),
+            pauses: Arc::clone(&self.pauses.borrow()),
         }
     }
 }

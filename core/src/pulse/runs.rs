@@ -65,6 +65,7 @@ pub struct RunRow {
     pub step_tries: Option<i16>,
     pub step_max_attempts: Option<i16>,
     pub has_worker: bool,
+    pub is_batch_paused: bool,
     pub said_role: Option<String>,
     pub said_status: Option<String>,
     pub said_content: Option<String>,
@@ -147,6 +148,7 @@ macro_rules! select {
                  s.available_at AS "step_until?", s.error AS "step_error?", s.detail AS "step_detail?", s.tries AS "step_tries?",
                  s.max_attempts AS "step_max_attempts?",
                  EXISTS (SELECT 1 FROM workers w WHERE w.lease_until > now() AND NOT w.draining) AS "has_worker!",
+                 EXISTS (SELECT 1 FROM email_batches b WHERE b.org_id = r.org_id AND b.id = r.batch_id AND b.status = 'paused') AS "is_batch_paused!",
                  i.role AS "said_role?", i.status AS "said_status?", i.content AS "said_content?", i.filtered AS "said_filtered?",
                  i.superseded_by AS "said_superseded_by?: InteractionId", i.sequence_number AS "said_sequence?", i.created_at AS "said_at?"
                FROM pipeline_runs r
@@ -288,6 +290,9 @@ impl RunRow {
                 Some(waiting(self.step_delay_reason.as_deref().unwrap_or("backoff"), detail))
             }
             ("held", Some("turn")) => Some(waiting("session_busy", Some("an earlier turn of the session goes first"))),
+            ("held", Some("pause")) if self.is_batch_paused => {
+                Some(waiting("batch_paused", Some("its batch is paused")))
+            }
             ("held", Some("pause")) => Some(waiting("queue_paused", Some("an operator paused it"))),
             ("ready", _) if !self.has_worker => Some(waiting("no_worker", Some("no worker is alive"))),
             _ => None,

@@ -27,11 +27,19 @@ pub struct ClaimRequest {
     pub kinds: Arc<[String]>,
     /// Free slots.
     pub free: i64,
-    /// The most that each lane may take now, and for bulk with standard: see the worker's slots.
+    /// The most of each lane; standard's is for standard and bulk together: see the worker's slots.
     pub max: [i64; 3],
+    /// The most of standard alone. When it is reached, bulk gets nothing: there may be more of standard.
+    pub standard: i64,
     /// Suspects that it may take: 1 if it runs none.
     pub suspects: i64,
+    /// The organisations that have their share of standard and of bulk: nothing more of theirs is taken.
+    pub except: [Arc<[OrgId]>; 2],
 }
+
+/// So many of a lane's steps a claim looks at when it passes over organisations that have their share. Whoever waits has its
+/// next rank near virtual time, among the first of those that have more than they may run.
+const REACH: i64 = 2_048;
 
 /// A claimed row; the columns that `claim.sql` and `adopt.sql` share.
 struct Row {
@@ -62,6 +70,7 @@ struct Row {
     quality_mode: String,
     needs: Option<Value>,
     rank: i64,
+    held: bool,
 }
 
 /// What a claim brought.
@@ -71,6 +80,8 @@ pub struct Claimed {
     pub steps: Vec<ClaimedStep>,
     /// The highest rank claimed in each lane: its virtual time moves up to it ([`super::rank::advance`]).
     pub highest: [Option<i64>; 3],
+    /// How many were held instead, since they are paused: behind them there may be more.
+    pub held: usize,
 }
 
 /// Claims. An error leaves open whether it was done: [`adopt`] with the same token finds out.
@@ -89,6 +100,10 @@ pub async fn claim(db: &Database, request: &ClaimRequest, shapes: &Shapes) -> Re
         request.max[1].max(0),
         request.max[2].max(0),
         request.suspects.max(0),
+        request.standard.max(0),
+        &orgs(&request.except[0]),
+        &orgs(&request.except[1]),
+        REACH,
     )
     .fetch_all(db.fast())
     .await?;
@@ -110,9 +125,17 @@ pub async fn adopt(
     claimed(rows, shapes)
 }
 
+fn orgs(except: &[OrgId]) -> Vec<uuid::Uuid> {
+    except.iter().map(|org| org.uuid()).collect()
+}
+
 fn claimed(rows: Vec<Row>, shapes: &Shapes) -> Result<Claimed, DatabaseError> {
     let mut claimed = Claimed::default();
     for row in rows {
+        if row.held {
+            claimed.held += 1;
+            continue;
+        }
         let slot = usize::try_from(row.lane).ok().and_then(|lane| claimed.highest.get_mut(lane));
         if let Some(highest) = slot {
             *highest = (*highest).max(Some(row.rank));

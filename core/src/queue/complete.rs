@@ -113,7 +113,9 @@ fn follow(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>], failed: boo
         Arc::new(From { stage: step.stage, run: Arc::clone(&step.run), pipeline: step.pipeline, lane: step.lane });
     let bits = step.pipeline.successors(run.done, run.made);
     run.made |= bits;
-    let mut slots = ends.iter().filter(|_| work.options.hand_over && !failed);
+    // A paused one's successor is ready: the claim that meets it holds it.
+    let stands = work.options.pauses.hold(step.lane, step.pipeline.name, &step.run);
+    let mut slots = ends.iter().filter(|_| work.options.hand_over && !failed && !stands);
     let mut openings = Vec::new();
     for (stage, shape) in step.pipeline.stages.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0) {
         let slot = slots.next();

@@ -20,7 +20,7 @@ pub(super) use self::lock::{LockedRun, lock_free_runs, lock_run};
 use self::lock::{lock_runs, lock_session};
 use super::finish::{self, EndedRun};
 use super::journal::{self, StreamEvent, WideEvent};
-use super::{ClaimedStep, End, Settlement, Wakes, cancel, carry, complete, defer, fail};
+use super::{ClaimedStep, End, Pauses, Settlement, Wakes, cancel, carry, complete, defer, fail};
 use crate::database::{Database, OrgTx, Tx};
 use crate::error::{DatabaseError, ErrorCode, Failure};
 use crate::id::{LeaseToken, WorkerId};
@@ -31,7 +31,7 @@ use crate::stream::seq;
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who settles, and what it may hand on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SettleOptions {
     /// The worker.
     pub worker: WorkerId,
@@ -39,6 +39,8 @@ pub struct SettleOptions {
     pub stage_timeout_ms: i32,
     /// Whether a successor may be handed to this worker at once: it has the settled step's slot and isn't draining.
     pub hand_over: bool,
+    /// What stands still: no successor of it is handed over.
+    pub pauses: Arc<Pauses>,
 }
 
 /// What became of a result.
@@ -174,7 +176,7 @@ async fn transact(
     let (rows, missed) = fence::apply(&mut tx, bundles, &runs).await?;
     results.extend(fence::explain(&mut tx, bundles, &runs, &missed).await?);
 
-    let mut work = Work::new(*options);
+    let mut work = Work::new(options.clone());
     let mut landed = fence::landed(bundles, &rows);
     for bundle in bundles {
         let (Some(run), Some(ends)) = (runs.get_mut(&bundle.run), landed.remove(&bundle.run)) else { continue };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hellosales_core::content::client_import;
 use hellosales_core::queue::reap::{self, Overdue};
-use hellosales_core::queue::{janitor, lease};
+use hellosales_core::queue::{janitor, lease, pause};
 use hellosales_core::{DatabaseError, RunId, WorkerId};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 
@@ -30,7 +30,7 @@ impl Maintenance {
         let mut ticks = interval(RENEW);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut overdue, mut prune) = (Instant::now(), Instant::now());
-        let mut at = None;
+        let (mut at, mut held) = (None, None);
         loop {
             let now = ticks.tick().await;
             if !self.is_janitor().await {
@@ -39,6 +39,7 @@ impl Maintenance {
             if now >= overdue {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
+                held = self.within(self.free(held)).await.flatten();
             }
             if now >= prune {
                 match self.within(self.prune(at)).await {
@@ -64,6 +65,20 @@ impl Maintenance {
             Err(_) => {
                 tracing::warn!(worker_id = %self.worker, "the janitor had no answer");
                 None
+            }
+        }
+    }
+
+    /// Steps that are held by a pause which is over. Returns where the next round goes on.
+    async fn free(&self, mut from: Option<RunId>) -> Result<Option<RunId>, DatabaseError> {
+        let started = Instant::now();
+        pause::expire(&self.database).await?;
+        loop {
+            let freed = pause::free(&self.database, from).await?;
+            self.notifier.send(freed.wakes);
+            from = freed.next;
+            if from.is_none() || started.elapsed() > ROUND {
+                return Ok(from);
             }
         }
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use apalis_core::monitor::Monitor;
 use apalis_core::worker::builder::WorkerBuilder;
 use hellosales_core::notify::{Listener, Notifier, Wake};
+use hellosales_core::queue::Pauses;
 use hellosales_core::queue::lease::{self, Beat};
 use hellosales_core::{Database, WorkerId};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -137,12 +138,14 @@ impl Assembly {
         tracing::info!(worker_id = %self.id, slots = self.config.slots, lease_ms = self.beat().lease_ms, "worker started");
         let shapes = registry.shapes();
         let kinds: Arc<[String]> = shapes.kinds().into();
+        let (pauses, known_pauses) = watch::channel(Arc::<Pauses>::default());
         let (settler, desk) = Settler::new(DeskParts {
             database: self.database.clone(),
             worker: self.id,
             stage_timeout_ms: self.environment.config.stage_timeout_ms,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
+            pauses: known_pauses,
         });
         let ring = Ring {
             worker: self.id,
@@ -172,11 +175,11 @@ impl Assembly {
             clock: Clock::default(),
         };
         self.duties.detach(desk.run());
-        self.start_duties();
+        self.start_duties(pauses);
         self.supervise(claimer, claims, runner);
     }
 
-    fn start_duties(&self) {
+    fn start_duties(&self, pauses: watch::Sender<Arc<Pauses>>) {
         let (database, notifier) = (self.database.clone(), self.notifier.clone());
         let heart = Heart {
             database: database.clone(),
@@ -198,6 +201,7 @@ impl Assembly {
         self.duties.detach(writer.run());
         self.duties.detach(maintenance.clone().reap());
         self.duties.detach(maintenance.clone().promote());
+        self.duties.detach(maintenance.clone().heed(pauses));
         self.duties.detach(maintenance.clone().admit(self.listener.subscribe()));
         self.duties.detach(maintenance.clean());
         self.duties.detach(hear(
