@@ -1,5 +1,7 @@
 //! The checker has teeth: each rule meets rows that break it, and finds them; and it finds nothing in sound ones.
 
+mod batches;
+
 use std::collections::BTreeSet;
 
 use hellosales_core::invariant::{self, Report, Scope};
@@ -62,55 +64,6 @@ const PLANTS: &[(&str, &str)] = &[
         "a_client_is_in_a_batch_once",
         "INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES (u(1), u(80), 0, u(81)), (u(1), u(80), 1, u(81))",
     ),
-    ("batch_stands_where_its_items_do", "UPDATE email_batches SET status = 'completed' WHERE id = u(71)"),
-    ("batch_stands_where_its_items_do", "UPDATE batch_items SET status = 'waiting' WHERE batch_id = u(70) AND n = 2"),
-    ("batch_stands_where_its_items_do", "UPDATE email_batches SET status = 'cancelling' WHERE id = u(71)"),
-    ("batch_stands_where_its_items_do", "UPDATE batch_items SET status = 'waiting' WHERE batch_id = u(72)"),
-    ("batch_stands_where_its_items_do", "UPDATE batch_items SET sampled = false WHERE batch_id = u(72)"),
-    ("one_batch_event_a_round", "SELECT add_batch_event(71, 1, 'completed', 3, 1, 0, 0)"),
-    ("one_batch_event_a_round", "SELECT add_batch_event(70, 2, 'completed', 3, 1, 1, 1)"),
-    ("one_batch_event_a_round", "SELECT add_batch_event(70, 3, 'completed', 3, 1, 1, 1)"),
-    ("one_batch_event_a_round", "DELETE FROM pipeline_events WHERE batch_id = u(70) AND event_data ->> 'round' = '1'"),
-    ("one_batch_event_a_round", "UPDATE pipeline_events SET event_data = event_data || '{\"failed\": 0}' WHERE batch_id = u(70)"),
-    ("one_batch_event_a_round", "UPDATE email_batches SET status = 'cancelled' WHERE id = u(70)"),
-    ("item_stands_where_its_run_does", "UPDATE batch_items SET status = 'admitted' WHERE batch_id = u(70) AND n = 1"),
-    ("item_stands_where_its_run_does", "UPDATE batch_items SET status = 'waiting' WHERE batch_id = u(71) AND n = 1"),
-    ("item_stands_where_its_run_does", "UPDATE batch_items SET status = 'failed' WHERE batch_id = u(71) AND n = 1"),
-    ("item_stands_where_its_run_does", "UPDATE batch_items SET status = 'cancelled' WHERE batch_id = u(70) AND n = 1"),
-    ("item_stands_where_its_run_does", "UPDATE batch_items SET run_id = u(99) WHERE batch_id = u(71) AND n = 1"),
-    ("item_stands_where_its_run_does", "UPDATE batch_items SET run_id = u(35) WHERE batch_id = u(70) AND n = 0"),
-    ("item_stands_where_its_run_does", "UPDATE pipeline_runs SET batch_n = 2 WHERE id = u(36)"),
-    ("item_cost_is_its_ended_runs", "UPDATE batch_items SET cost_cents = 0.3 WHERE batch_id = u(70) AND n = 0"),
-    ("item_cost_is_its_ended_runs", "UPDATE pipeline_runs SET total_cost_cents = 0.000001 WHERE id = u(34)"),
-    ("batch_cost_is_its_ledger", "UPDATE pipeline_runs SET total_cost_cents = 0.1 WHERE id = u(36)"),
-    ("batch_cost_is_its_ledger", "UPDATE provider_calls SET batch_id = NULL WHERE pipeline_run_id = u(33)"),
-    ("calls_belong_to_their_runs_batch", "UPDATE provider_calls SET batch_id = NULL WHERE pipeline_run_id = u(36)"),
-    ("calls_belong_to_their_runs_batch", "UPDATE pipeline_steps SET batch_id = u(70) WHERE run_id = u(36) AND stage = 4"),
-    ("budget_is_kept", "UPDATE batch_budgets SET max_cost_cents = 1.4"),
-    ("budget_is_kept", "UPDATE email_batches SET max_cost_cents = 11 WHERE id = u(71)"),
-    ("budget_is_kept", "DELETE FROM batch_budgets"),
-    ("one_email_a_client_of_a_batch", "DELETE FROM sales_emails WHERE run_id = u(32)"),
-    ("one_email_a_client_of_a_batch", "UPDATE sales_emails SET batch_n = 1 WHERE run_id = u(32)"),
-    ("one_email_a_client_of_a_batch", "UPDATE sales_emails SET batch_n = 9 WHERE run_id = u(32)"),
-    ("one_email_a_client_of_a_batch", "UPDATE sales_emails SET client_id = u(81) WHERE run_id = u(32)"),
-    ("one_email_a_client_of_a_batch", "UPDATE sales_emails SET is_latest = false WHERE run_id = u(32)"),
-    (
-        "one_email_a_client_of_a_batch",
-        "UPDATE sales_emails SET run_id = u(32), batch_id = u(70), batch_n = 0, client_id = u(80), origin = 'generated' WHERE id = u(62)",
-    ),
-    ("paused_batch_has_its_pause", "DELETE FROM pauses"),
-    ("paused_batch_has_its_pause", "UPDATE email_batches SET status = 'running' WHERE id = u(72)"),
-    ("paused_batch_has_its_pause", "UPDATE pauses SET key = u(99)::text"),
-    ("org_of_a_batch_is_one", "UPDATE batch_items SET org_id = u(2) WHERE batch_id = u(71) AND n = 2"),
-    ("org_of_a_batch_is_one", "UPDATE pipeline_runs SET org_id = u(2) WHERE id = u(32)"),
-    ("org_of_a_batch_is_one", "UPDATE sales_emails SET org_id = u(2) WHERE run_id = u(32)"),
-    ("org_of_a_batch_is_one", "UPDATE batch_budgets SET org_id = u(2)"),
-    ("org_of_a_batch_is_one", "UPDATE pauses SET org_id = u(2)"),
-    ("org_of_a_batch_is_one", "UPDATE pipeline_events SET org_id = u(2) WHERE batch_id = u(70)"),
-    ("org_of_a_batch_is_one", "INSERT INTO clients (id, org_id, name) VALUES (u(82), u(2), 'Ana')"),
-    ("items_are_numbered", "UPDATE batch_items SET n = 3 WHERE batch_id = u(71) AND n = 2"),
-    ("items_are_numbered", "DELETE FROM batch_items WHERE batch_id = u(71) AND n = 2"),
-    ("items_are_numbered", "UPDATE batch_items SET sampled = true WHERE batch_id = u(72)"),
     ("caps", "UPDATE pipeline_steps SET failures = 3 WHERE run_id = u(23) AND stage = 3"),
     ("caps", "UPDATE pipeline_steps SET crashes = 3 WHERE run_id = u(23) AND stage = 3"),
     ("caps", "UPDATE pipeline_steps SET failures = 4 WHERE run_id = u(25) AND stage = 1"),
@@ -128,7 +81,7 @@ const PLANTS: &[(&str, &str)] = &[
     ("run_cost_is_its_calls", "UPDATE pipeline_runs SET total_cost_cents = 0.000043 WHERE id = u(21)"),
     ("run_cost_is_its_calls", "UPDATE pipeline_runs SET tokens_out = 8 WHERE id = u(21)"),
     ("budget_is_its_calls", "UPDATE batch_budgets SET spent_cents = 1"),
-    ("budget_is_its_calls", "UPDATE batch_budgets SET reserved_cents = 1"),
+    ("budget_is_its_calls", "UPDATE batch_budgets SET reserved_cents = 2"),
     ("run_cost_is_its_calls", "SELECT add_call(21, gen_random_uuid(), 1, 0, 0)"),
     ("stream_has_no_gap", "DELETE FROM run_stream WHERE run_id = u(21) AND seq = 3000002"),
     ("stream_has_no_gap", "DELETE FROM run_stream WHERE run_id = u(23) AND seq = 2000000"),
@@ -208,10 +161,7 @@ const QUIET_PLANTS: &[(&str, &str)] = &[
         "SELECT add_step(25, 2, 'summary@1/persist', 'held'); UPDATE pipeline_steps SET held_by = 'pause' WHERE stage = 2",
     ),
     ("nothing_is_left_to_do", "SELECT add_step(25, 2, 'summary@1/persist', 'ready')"),
-    (
-        "every_batch_has_ended",
-        "UPDATE email_batches SET status = 'running', completed_at = NULL WHERE id = u(70)",
-    ),
+    ("every_batch_has_ended", "UPDATE email_batches SET status = 'running', completed_at = NULL WHERE id = u(70)"),
     ("every_run_has_ended", "SELECT add_run(28, 'summary', 'queued', 0, 1, 0, NULL, NULL)"),
 ];
 
@@ -244,6 +194,11 @@ async fn every_live_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
 }
 
 #[tokio::test]
+async fn every_rule_of_batches_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, batches::PLANTS).await;
+}
+
+#[tokio::test]
 async fn every_quiet_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
     let base = format!("{HEALTHY}\n{QUIET}");
     each_plant_is_found(&base, Scope::Quiet, QUIET_PLANTS).await;
@@ -265,8 +220,13 @@ async fn a_connection_left_in_a_transaction_is_found() {
 
 #[test]
 fn every_rule_has_a_plant() {
-    let planted: BTreeSet<&str> =
-        PLANTS.iter().chain(QUIET_PLANTS).map(|&(rule, _)| rule).chain([WITHOUT_PLANT]).collect();
+    let planted: BTreeSet<&str> = PLANTS
+        .iter()
+        .chain(batches::PLANTS)
+        .chain(QUIET_PLANTS)
+        .map(|&(rule, _)| rule)
+        .chain([WITHOUT_PLANT])
+        .collect();
     assert_eq!(planted, invariant::rules().map(|rule| rule.name).collect());
 }
 

@@ -184,8 +184,10 @@ impl Desk<'_> {
         assert!(wrong.is_empty(), "not one email for each client: {wrong:?}");
         self.until_true("SELECT NOT EXISTS (SELECT 1 FROM provider_calls WHERE completed_at IS NULL AND batch_id IN (SELECT id FROM email_batches WHERE completed_at IS NOT NULL))").await;
         for batch in self.column::<BatchId>("SELECT id FROM email_batches WHERE completed_at IS NOT NULL").await {
-            let sql = format!("SELECT coalesce(sum(cost_cents), 0)::float8 FROM provider_calls WHERE batch_id = '{batch}'");
-            let (shown, paid) = (self.batch(batch).await["cost_cents"].as_f64().expect("a cost"), self.value::<f64>(&sql).await);
+            let sql =
+                format!("SELECT coalesce(sum(cost_cents), 0)::float8 FROM provider_calls WHERE batch_id = '{batch}'");
+            let (shown, paid) =
+                (self.batch(batch).await["cost_cents"].as_f64().expect("a cost"), self.value::<f64>(&sql).await);
             assert!((shown - paid).abs() < 1e-9, "{batch}: {shown} is not {paid}");
         }
     }

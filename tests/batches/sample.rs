@@ -12,7 +12,10 @@ async fn a_sample_is_written_and_waits_then_the_rest_is_written_after_a_yes() {
         let _worker = desk.app.worker().await;
         desk.until(batch, "awaiting_approval").await;
         assert_eq!(desk.items(batch).await, [6, 0, 3, 0, 0]);
-        assert_eq!((desk.asked().await, desk.batch(batch).await["waiting"]["reason"].clone()), (3, json!("awaiting_approval")));
+        assert_eq!(
+            (desk.asked().await, desk.batch(batch).await["waiting"]["reason"].clone()),
+            (3, json!("awaiting_approval"))
+        );
         let events = format!("SELECT count(*) FROM pipeline_events WHERE batch_id = '{batch}'");
         assert_eq!(desk.value::<i64>(&events).await, 0, "no round is over");
 

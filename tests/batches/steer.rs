@@ -93,7 +93,8 @@ async fn one_failed_run_redriven_by_itself_opens_its_batch_again() {
         desk.until(batch, "completed").await;
         let failed = desk.runs(batch, "failed").await;
         desk.ana.post(&format!("/runs/{}/retry", failed[0]), &json!({})).await.expect(202);
-        desk.until_true(&format!("SELECT status = 'completed' AND round = 2 FROM email_batches WHERE id = '{batch}'")).await;
+        desk.until_true(&format!("SELECT status = 'completed' AND round = 2 FROM email_batches WHERE id = '{batch}'"))
+            .await;
         assert_eq!(desk.items(batch).await, [0, 0, 3, 1, 0]);
         assert_eq!(desk.runs(batch, "failed").await, failed[1..]);
     })
@@ -135,8 +136,13 @@ async fn a_client_listed_twice_gets_one_email_and_an_email_made_anew_stays_in_it
         assert_eq!(desk.column::<uuid::Uuid>(&to).await, [clients[2], clients[0], clients[1]]);
         assert_eq!(desk.asked().await, 3);
 
-        let email: String = desk.value(&format!("SELECT email_id::text FROM sales_emails WHERE batch_id = '{batch}' AND batch_n = 0")).await;
-        desk.ana.post_once(&format!("/emails/{email}/regenerate"), &json!({"instructions": "Warmer"})).await.expect(202);
+        let email: String = desk
+            .value(&format!("SELECT email_id::text FROM sales_emails WHERE batch_id = '{batch}' AND batch_n = 0"))
+            .await;
+        desk.ana
+            .post_once(&format!("/emails/{email}/regenerate"), &json!({"instructions": "Warmer"}))
+            .await
+            .expect(202);
         desk.until_true(&format!("SELECT count(*) = 2 FROM sales_emails WHERE email_id = '{email}'")).await;
         let items = desk.ana.get(&format!("/email-batches/{batch}/results")).await.expect(200);
         assert_eq!(items["data"][0]["email"]["version"], 2, "{items}");
