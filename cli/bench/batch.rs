@@ -111,7 +111,7 @@ async fn in_a_folder(plan: &Plan, slots: u16, output: Output, stop: &Cancellatio
 
 /// A worker keeps two eighths of its slots for those who wait for an answer: so many it has in all.
 fn worker_slots(bulk: u16) -> u16 {
-    (bulk..=u16::MAX).find(|slots| slots - 2 * (slots / 8).max(1) >= bulk).unwrap_or(bulk)
+    (bulk..=u16::MAX).find(|slots| slots.saturating_sub(2 * (slots / 8).max(1)) >= bulk).unwrap_or(bulk)
 }
 
 async fn measure(
@@ -137,7 +137,7 @@ async fn measure(
     let course = Course::run(stack, plan, slots, &list, &other).await?;
     sleep(STATISTICS).await;
     let after = bench::work(&owner).await?;
-    let round = course.round(plan, slots, &owner, (before, after), (accept, idle)).await;
+    let round = course.round((plan, slots), &owner, (before, after), (accept, idle)).await;
     owner.close().await;
     api_role.close().await;
     round
@@ -257,8 +257,7 @@ impl Course {
 
     async fn round(
         self,
-        plan: &Plan,
-        slots: u16,
+        (plan, slots): (&Plan, u16),
         owner: &Database,
         (before, after): (Work, Work),
         (accept, idle): (Accept, Times),

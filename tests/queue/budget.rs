@@ -36,7 +36,7 @@ pub(super) fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> New
         id: ProviderCallId::new(),
         org_id: bench.org,
         run_id: step.run().id,
-        stage: 0,
+        stage: i16::try_from(step.stage()).expect("few"),
         attempt: 1,
         token: step.token(),
         service: "line",

@@ -3,7 +3,6 @@
 use hellosales_core::LeaseToken;
 use hellosales_core::pipeline::CHAT;
 use hellosales_core::queue::Shapes;
-use hellosales_core::queue::claim;
 use hellosales_core::queue::companions::claim_companions;
 
 use super::bench::Bench;

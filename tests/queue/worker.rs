@@ -1,6 +1,7 @@
 //! Workers as they run, several in one process, with stages that do what the test says.
 
 mod ends;
+mod fairness;
 mod script;
 mod streams;
 

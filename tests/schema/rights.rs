@@ -14,6 +14,7 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("users", "a person may be of several organisations"),
     ("workers", "processes serve all organisations"),
     ("leases", "duties of processes"),
+    ("pauses", "a lane's or a pipeline's is of no organisation; a batch's names its own, and the api sees no other"),
     ("_sqlx_migrations", "the migrator's"),
 ];
 
@@ -126,6 +127,16 @@ async fn two_organisations(owner: &mut Owner) -> [OrgId; 2] {
                  INSERT INTO dead_letter_queue (id, org_id, pipeline_run_id, generation, error_type, context_snapshot)
                    VALUES ('{org}', '{org}', '{org}', 1, 'x', '{{}}');
                  INSERT INTO org_lanes (org_id, lane, tail) VALUES ('{org}', 1, 1);
+                 INSERT INTO client_imports (id, org_id, mode, created, updated, unchanged, rejected)
+                   VALUES ('{org}', '{org}', 'keep_good', 1, 0, 0, 0);
+                 INSERT INTO client_import_members (org_id, import_id, n, client_id) VALUES ('{org}', '{org}', 0, '{org}');
+                 INSERT INTO sales_scripts (id, script_id, org_id, name, content, origin) VALUES ('{org}', '{org}', '{org}', 'x', 'x', 'manual');
+                 INSERT INTO sales_emails (id, email_id, org_id, name, subject, body, origin) VALUES ('{org}', '{org}', '{org}', 'x', 'x', 'x', 'manual');
+                 INSERT INTO email_batches (id, org_id, status, email_type, is_approved, estimated_cost_cents, total)
+                   VALUES ('{org}', '{org}', 'running', 'general', true, 0, 1);
+                 INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES ('{org}', '{org}', 0, '{org}');
+                 INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents) VALUES ('{org}', '{org}', 1);
+                 INSERT INTO pauses (scope, key, org_id, actor, reason) VALUES ('batch', '{org}', '{org}', 'x', 'x');
                  INSERT INTO client_import_rows (org_id, import_id, n, person, client_id, person_key, cells)
                    VALUES ('{org}', '{org}', 0, 0, '{org}', '{org}', '{{}}');
                  INSERT INTO client_import_turns (org_id) VALUES ('{org}');
@@ -207,6 +218,10 @@ async fn the_worker_serves_all_organisations_on_the_queue_and_one_at_a_time_on_c
             "interactions",
             "session_summaries",
             "summary_states",
+            "client_imports",
+            "client_import_members",
+            "sales_scripts",
+            "sales_emails",
         ];
         for table in tables(&mut owner).await {
             let expected = if content.contains(&table.as_str()) { (1, 0) } else { (2, 2) };

@@ -39,7 +39,7 @@ WITH x AS MATERIALIZED (
 UPDATE pipeline_steps t
 SET status = CASE WHEN h.held THEN 'held' ELSE 'running' END, held_by = CASE WHEN h.held THEN 'pause' END,
     worker_id = CASE WHEN h.held THEN NULL ELSE $1::uuid END, lease_token = CASE WHEN h.held THEN t.lease_token ELSE $2::uuid END,
-    lease_epoch = t.lease_epoch + CASE WHEN h.held THEN 0 ELSE 1 END,
+    lease_epoch = t.lease_epoch + 1 - h.held::int,
     claimed_at = CASE WHEN h.held THEN t.claimed_at ELSE clock_timestamp() END,
     must_end_by = CASE WHEN h.held THEN NULL ELSE clock_timestamp() + (t.timeout_ms + 15000) * interval '1 ms' END
 FROM p CROSS JOIN LATERAL (
