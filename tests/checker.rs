@@ -1,5 +1,7 @@
 //! The checker has teeth: each rule meets rows that break it, and finds them; and it finds nothing in sound ones.
 
+mod batches;
+
 use std::collections::BTreeSet;
 
 use hellosales_core::invariant::{self, Report, Scope};
@@ -79,7 +81,7 @@ const PLANTS: &[(&str, &str)] = &[
     ("run_cost_is_its_calls", "UPDATE pipeline_runs SET total_cost_cents = 0.000043 WHERE id = u(21)"),
     ("run_cost_is_its_calls", "UPDATE pipeline_runs SET tokens_out = 8 WHERE id = u(21)"),
     ("budget_is_its_calls", "UPDATE batch_budgets SET spent_cents = 1"),
-    ("budget_is_its_calls", "UPDATE batch_budgets SET reserved_cents = 1"),
+    ("budget_is_its_calls", "UPDATE batch_budgets SET reserved_cents = 2"),
     ("run_cost_is_its_calls", "SELECT add_call(21, gen_random_uuid(), 1, 0, 0)"),
     ("stream_has_no_gap", "DELETE FROM run_stream WHERE run_id = u(21) AND seq = 3000002"),
     ("stream_has_no_gap", "DELETE FROM run_stream WHERE run_id = u(23) AND seq = 2000000"),
@@ -159,6 +161,7 @@ const QUIET_PLANTS: &[(&str, &str)] = &[
         "SELECT add_step(25, 2, 'summary@1/persist', 'held'); UPDATE pipeline_steps SET held_by = 'pause' WHERE stage = 2",
     ),
     ("nothing_is_left_to_do", "SELECT add_step(25, 2, 'summary@1/persist', 'ready')"),
+    ("every_batch_has_ended", "UPDATE email_batches SET status = 'running', completed_at = NULL WHERE id = u(70)"),
     ("every_run_has_ended", "SELECT add_run(28, 'summary', 'queued', 0, 1, 0, NULL, NULL)"),
 ];
 
@@ -191,6 +194,11 @@ async fn every_live_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
 }
 
 #[tokio::test]
+async fn every_rule_of_batches_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, batches::PLANTS).await;
+}
+
+#[tokio::test]
 async fn every_quiet_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
     let base = format!("{HEALTHY}\n{QUIET}");
     each_plant_is_found(&base, Scope::Quiet, QUIET_PLANTS).await;
@@ -212,8 +220,13 @@ async fn a_connection_left_in_a_transaction_is_found() {
 
 #[test]
 fn every_rule_has_a_plant() {
-    let planted: BTreeSet<&str> =
-        PLANTS.iter().chain(QUIET_PLANTS).map(|&(rule, _)| rule).chain([WITHOUT_PLANT]).collect();
+    let planted: BTreeSet<&str> = PLANTS
+        .iter()
+        .chain(batches::PLANTS)
+        .chain(QUIET_PLANTS)
+        .map(|&(rule, _)| rule)
+        .chain([WITHOUT_PLANT])
+        .collect();
     assert_eq!(planted, invariant::rules().map(|rule| rule.name).collect());
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod batches;
 mod chat;
 mod checker;
 mod cli;

@@ -63,9 +63,9 @@ pub(crate) fn is_active(params: &mut Params) -> Option<bool> {
 
 const MAX_SEARCH_CHARS: usize = 500;
 
-/// Takes `q`: what to look for.
+/// Takes `q`: what to look for. A box that was cleared asks for nothing; signs alone are looked for, and found nowhere.
 pub(crate) fn search(params: &mut Params) -> Option<Search> {
-    let text = params.text("q")?;
+    let text = params.text("q").filter(|text| !text.trim().is_empty())?;
     if text.chars().count() > MAX_SEARCH_CHARS {
         params.fault("q", "too_long", format!("must have at most {MAX_SEARCH_CHARS} characters"));
     }

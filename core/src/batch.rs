@@ -6,6 +6,7 @@ mod change;
 mod choose;
 mod estimate;
 mod items;
+mod neighbours;
 mod read;
 mod spread;
 
@@ -14,6 +15,7 @@ pub use change::{BatchChange, ChangeError, Editable, change, lock};
 pub use choose::{Choice, ClientFilter, MAX_CLIENTS, MAX_IDS};
 pub use estimate::{Basis, CostPerEmail, Estimate, TimePerEmail, cost_per_email, estimate};
 pub use items::{EmailText, Ended, Item, ItemFilter, ShownStatus, count_items, ended_since, items, items_by_n};
+pub use neighbours::{Neighbour, Placed, neighbours, placed, warn};
 pub use read::{Batch, Counts, MAX_LIVE, count, get, list, many};
 
 use crate::run::text_enum;

@@ -23,7 +23,7 @@ async fn org_of(person: &Person) -> Uuid {
 }
 
 /// Clients of a person's organisation, the oldest first: `Name 0 of Company 0` in retail, and so on by turns.
-async fn clients(door: &Door<'_>, person: &Person, count: usize) -> Vec<Uuid> {
+pub(super) async fn clients(door: &Door<'_>, person: &Person, count: usize) -> Vec<Uuid> {
     let org = org_of(person).await;
     door.bench
         .column(&format!(

@@ -1,7 +1,9 @@
 //! An api whose database loses answers, or whose LISTEN is deaf.
 
 use reqwest::StatusCode;
+use serde_json::json;
 
+use super::batches::clients;
 use super::door::Door;
 use super::events::Attempt;
 
@@ -15,6 +17,27 @@ async fn a_turn_whose_commit_lost_its_answer_is_found_and_accepted_once() {
         assert!(proxy.control().has_swallowed());
         assert_eq!(run["status"], "queued");
         assert_eq!(door.bench.value::<i64>("SELECT count(*) FROM pipeline_runs").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_whose_commit_lost_its_answer_is_accepted_once() {
+    Door::run_behind_proxy(async |door, proxy| {
+        let ana = door.ana();
+        let ids = clients(door, &ana, 3).await;
+        let body = json!({"client_ids": ids, "email_type": "general", "max_cost_cents": 5});
+        proxy.control().swallow_answer("COMMIT");
+        let first = ana.post_once("k1", "/email-batches", &body).await;
+        assert!(proxy.control().has_swallowed());
+        // Found again at once, or by the key when it is said again.
+        let batch = match first.status {
+            StatusCode::ACCEPTED => first.body,
+            _ => ana.post_once("k1", "/email-batches", &body).await.expect(StatusCode::ACCEPTED),
+        };
+        assert_eq!(batch["counts"]["total"], 3);
+        let rows = "SELECT (SELECT count(*) FROM email_batches) * 100 + (SELECT count(*) FROM batch_budgets) * 10 + (SELECT count(*) FROM batch_items)";
+        assert_eq!(door.bench.value::<i64>(rows).await, 113);
     })
     .await;
 }

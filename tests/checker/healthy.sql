@@ -1,12 +1,13 @@
 -- One session in mid-conversation (a turn done, one stopped, one streaming, one waiting), a summary on its way,
--- a dead run, one that was dead and is done, and an email and a script that somebody saw being written.
+-- a dead run, one that was dead and is done, an email and a script that somebody saw being written, and three batches: one in
+-- its second end, one at work, one paused before its approval.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
-  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, batch_budgets, sales_emails, sales_scripts CASCADE;
+  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
+  pauses, clients, sales_emails, sales_scripts CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
 INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
   (u(41), 'there', 2, '0', 8, now() - interval '1 minute');
-INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents) VALUES (u(60), u(1), 10);
 INSERT INTO sessions (id, org_id, user_id, turns, active_run_id, waiting, interaction_count) VALUES (u(10), u(1), u(3), 4, u(23), 1, 6);
 
 SELECT add_run(21, 'chat', 'completed', 63, 63, 4, ago(10), ago(9)), add_pipeline_event(21, 'completed'),
@@ -73,3 +74,26 @@ VALUES (u(60), u(61), u(1), 'Email', 'Hello', 'Dear Ana', 'generated', u(30)),
   (u(62), u(63), u(1), 'Edited', 'Other', 'Words', 'edited', u(30));
 INSERT INTO sales_scripts (id, script_id, org_id, name, content, closing_techniques, objection_handlers, origin, run_id)
 VALUES (u(64), u(65), u(1), 'Script', 'Good day', '["Ask", "Wait"]', '{}', 'generated', u(31));
+
+INSERT INTO email_batches (id, org_id, status, paused_from, round, email_type, sample, is_approved, max_cost_cents, estimated_cost_cents, total,
+  completed_at)
+VALUES (u(70), u(1), 'completed', NULL, 2, 'general', NULL, true, NULL, 1, 3, ago(1)),
+  (u(71), u(1), 'running', NULL, 1, 'general', NULL, true, 10, 1, 3, NULL),
+  (u(72), u(1), 'paused', 'awaiting_approval', 1, 'general', 1, false, NULL, 1, 2, NULL);
+INSERT INTO pauses (scope, key, org_id, actor, reason) VALUES ('batch', u(72)::text, u(1), 'ana', 'asked');
+SELECT add_item_run(32, 'completed', 127, 127, 70, 0, 0.25), add_item_run(33, 'failed', 15, 31, 70, 1, 0.5),
+  add_item_run(34, 'cancelled', 0, 15, 70, 2, 0), add_item_run(35, 'completed', 127, 127, 71, 0, 0.5),
+  add_item_run(36, 'running', 15, 31, 71, 1, 0), add_item_run(37, 'completed', 127, 127, 72, 0, 0.25);
+INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES (u(1), u(71), 2, u(82)), (u(1), u(72), 1, u(81));
+UPDATE batch_items SET sampled = true WHERE batch_id = u(72) AND n = 0;
+UPDATE pipeline_runs SET generation = 2 WHERE id = u(33);
+SELECT add_pipeline_event(33, 'failed', 2), add_letter(33, 1, 'resolved'), add_letter(33, 2, 'pending');
+SELECT add_step(run, stage, 'email@1/' || name, CASE WHEN stage < 4 THEN 'completed' WHEN run = 33 THEN 'dead' ELSE 'running' END)
+FROM (VALUES (33), (36)) AS r (run), (VALUES (0, 'input_guard'), (1, 'product_enrich'), (2, 'client_enrich'), (3, 'company_enrich'),
+  (4, 'llm')) AS s (stage, name);
+SELECT add_call(36, lease_token, NULL, NULL, NULL) FROM pipeline_steps WHERE run_id = u(36) AND stage = 4;
+UPDATE pipeline_steps s SET batch_id = r.batch_id FROM pipeline_runs r WHERE r.id = s.run_id;
+UPDATE provider_calls c SET batch_id = r.batch_id, reserved_cents = CASE WHEN r.batch_id = u(71) THEN 1 ELSE 0 END
+FROM pipeline_runs r WHERE r.id = c.pipeline_run_id;
+INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents, spent_cents, reserved_cents) VALUES (u(71), u(1), 10, 0.5, 1);
+SELECT add_batch_event(70, 1, 'completed', 3, 1, 1, 1), add_batch_event(70, 2, 'completed', 3, 1, 1, 1);

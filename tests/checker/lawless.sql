@@ -65,3 +65,24 @@ CREATE FUNCTION add_call(run integer, token uuid, cost numeric, tokens_in intege
   VALUES (gen_random_uuid(), u(1), 'chat', 'llm', 'simulator', u(run), 3, 1, token, cost, tokens_in, tokens_out,
     CASE WHEN cost IS NOT NULL THEN now() END, cost IS NOT NULL)
 $$;
+-- A run of a batch's item, the item, and what the run cost and wrote.
+CREATE FUNCTION add_item_run(run integer, status text, done bigint, made bigint, batch integer, place integer, cost numeric) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM add_run(run, 'email', status, done, made, 1, ago(10), CASE WHEN status <> 'running' THEN ago(9) END);
+  UPDATE pipeline_runs SET batch_id = u(batch), batch_n = place, total_cost_cents = cost, target_id = u(200 + run) WHERE id = u(run);
+  INSERT INTO batch_items (org_id, batch_id, n, client_id, status, run_id, cost_cents, ended_at)
+  VALUES (u(1), u(batch), place, u(80 + place), CASE status WHEN 'running' THEN 'admitted' ELSE status END, u(run), cost,
+    CASE WHEN status <> 'running' THEN ago(9) END);
+  IF status <> 'running' THEN PERFORM add_pipeline_event(run, status); END IF;
+  IF cost > 0 THEN PERFORM add_call(run, gen_random_uuid(), cost, 0, 0); END IF;
+  IF status = 'completed' THEN
+    INSERT INTO sales_emails (id, email_id, org_id, client_id, name, subject, body, origin, run_id, batch_id, batch_n)
+    VALUES (u(300 + run), u(200 + run), u(1), u(80 + place), 'Email', 'Hello', 'Dear Ana', 'generated', u(run), u(batch), place);
+  END IF;
+END $$;
+CREATE FUNCTION add_batch_event(batch integer, round integer, status text, total integer, completed integer, failed integer, cancelled integer)
+RETURNS void LANGUAGE sql AS $$
+  INSERT INTO pipeline_events (id, org_id, batch_id, event_type, event_data)
+  VALUES (gen_random_uuid(), u(1), u(batch), 'batch.wide', jsonb_build_object('round', round, 'status', status, 'total', total,
+    'completed', completed, 'failed', failed, 'cancelled', cancelled))
+$$;

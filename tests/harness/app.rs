@@ -134,6 +134,7 @@ impl TestApp<'_> {
         self.back_to_normal().await;
         let worker = self.worker().await;
         let done = "SELECT NOT EXISTS (SELECT 1 FROM pipeline_runs WHERE completed_at IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM email_batches WHERE status IN ('running', 'cancelling'))
             AND NOT EXISTS (SELECT 1 FROM provider_calls WHERE completed_at IS NULL)
             AND NOT EXISTS (SELECT 1 FROM pipeline_steps WHERE status = 'running')";
         self.db.owner().await.until(done).await;

@@ -56,6 +56,13 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// Tells, once: with a new key.
+    pub(crate) async fn post_once(&self, path: &str, body: &Value) -> Answer {
+        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let key = uuid::Uuid::now_v7().to_string();
+        Answer::read(request.header("Idempotency-Key", key).json(body).send().await.expect("an answer")).await
+    }
+
     /// Changes what was seen with this tag; `*`: whatever is there.
     pub(crate) async fn patch(&self, path: &str, seen: &str, body: &Value) -> Answer {
         let request = self.http.patch(format!("{}{path}", self.base)).bearer_auth(&self.token);

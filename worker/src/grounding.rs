@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use hellosales_core::content::generated::Warning;
 
 pub use company::{key as company_key, spellings as company_spellings};
-pub use twin::{TwinCandidate, twins};
+pub use twin::{MAX_NEIGHBOURS, TwinCandidate, twins};
 
 use mask::Masked;
 use number::Number;

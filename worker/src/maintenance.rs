@@ -8,6 +8,7 @@ mod pauses;
 mod promoter;
 mod reaper;
 mod sightings;
+mod twins;
 
 use std::sync::{Arc, Mutex};
 

@@ -17,7 +17,13 @@ pub(super) fn complete(mut document: Value) -> Value {
         parameters(operation);
     }
     let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
-    for (name, schema) in schemas.into_iter().flatten() {
+    let Some(schemas) = schemas else { return document };
+    let mut to_look: Vec<String> = inputs.iter().cloned().collect();
+    while let Some(name) = to_look.pop() {
+        let inner = schemas.get(&name).map(references).unwrap_or_default();
+        to_look.extend(inner.into_iter().filter(|name| inputs.insert(name.clone())));
+    }
+    for (name, schema) in schemas {
         if inputs.contains(name) {
             closed(schema);
         } else {
@@ -78,10 +84,30 @@ fn closed(schema: &mut Value) {
     }
 }
 
-/// Of what we send: every key is always there.
+/// The schemas that a schema names, wherever in it.
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(members) => {
+            let named = members.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(SCHEMAS));
+            named.map(str::to_owned).into_iter().chain(members.values().flat_map(references)).collect()
+        }
+        Value::Array(parts) => parts.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Of what we send: every key is always there, also in what a list holds.
 fn whole(schema: &mut Value) {
-    for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
-        whole(part);
+    for part in ["allOf", "oneOf", "anyOf"] {
+        for part in schema.get_mut(part).and_then(Value::as_array_mut).into_iter().flatten() {
+            whole(part);
+        }
+    }
+    if let Some(items) = schema.get_mut("items") {
+        whole(items);
+    }
+    for property in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        whole(property);
     }
     let names: Option<Vec<Value>> =
         schema.get("properties").and_then(Value::as_object).map(|all| all.keys().map(|name| json!(name)).collect());
@@ -103,8 +129,10 @@ mod tests {
                 "responses": {"201": {"content": {"application/json": {}}}, "404": {"content": {"application/json": {}}}}
             }, "get": {"security": [{}], "responses": {"200": {}}}}},
             "components": {"schemas": {
-                "NewX": {"properties": {"a": {}}, "required": []},
-                "X": {"properties": {"a": {}, "b": {}}, "required": ["a"]}
+                "NewX": {"properties": {"a": {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/PartOfX"}]}}, "required": []},
+                "PartOfX": {"properties": {"c": {}}},
+                "X": {"properties": {"a": {}, "b": {}}, "required": ["a"]},
+                "ListOfX": {"properties": {"data": {"type": "array", "items": {"properties": {"a": {}, "b": {}}, "required": ["a"]}}}}
             }}
         }));
         let answers = |method: &str| {
@@ -125,6 +153,12 @@ mod tests {
             (&schemas["NewX"]["additionalProperties"], &schemas["NewX"]["required"]),
             (&json!(false), &json!([]))
         );
+        // What stands in a body is as closed as the body, and none of it is asked for.
+        assert_eq!(
+            (&schemas["PartOfX"]["additionalProperties"], schemas["PartOfX"].get("required")),
+            (&json!(false), None)
+        );
         assert_eq!(schemas["X"]["required"], json!(["a", "b"]));
+        assert_eq!(schemas["ListOfX"]["properties"]["data"]["items"]["required"], json!(["a", "b"]));
     }
 }

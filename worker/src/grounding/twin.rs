@@ -13,7 +13,7 @@ const SHINGLE: usize = 3;
 const NEAR_PERCENT: usize = 80;
 /// An email is held against so many of its company's before it, the newest: a list of one company's ten thousand is judged in
 /// a moment, too.
-const MAX_NEIGHBOURS: usize = 200;
+pub const MAX_NEIGHBOURS: usize = 200;
 
 /// An email to a client.
 #[derive(Debug, Clone, Copy)]

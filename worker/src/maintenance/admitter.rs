@@ -43,17 +43,13 @@ impl Maintenance {
         let began = Instant::now();
         let mut still: HashSet<BatchId> = HashSet::new();
         while began.elapsed() < ROUND {
-            match timeout(PATIENCE, self.admit_once()).await {
-                Ok(Ok(Some((_, true)))) => {}
-                Ok(Ok(Some((batch, false)))) if still.insert(batch) => {}
-                Ok(Ok(Some(_))) => return BUSY,
-                Ok(Ok(None)) => return if still.is_empty() { IDLE } else { BUSY },
-                Ok(Err(error)) => {
+            match self.admit_once().await {
+                Ok(Some((_, true))) => {}
+                Ok(Some((batch, false))) if still.insert(batch) => {}
+                Ok(Some(_)) => return BUSY,
+                Ok(None) => return if still.is_empty() { IDLE } else { BUSY },
+                Err(error) => {
                     tracing::warn!(worker_id = %self.worker, %error, "a batch could not be looked at");
-                    return BUSY;
-                }
-                Err(_) => {
-                    tracing::warn!(worker_id = %self.worker, "a batch's look had no answer");
                     return BUSY;
                 }
             }
@@ -62,8 +58,8 @@ impl Maintenance {
     }
 
     /// The batch that was looked at, and whether it should be again at once.
-    async fn admit_once(&self) -> Result<Option<(BatchId, bool)>, DatabaseError> {
-        let (looked, wakes) = batch::admit(&self.database, self.environment.config.stage_timeout_ms).await?;
+    async fn admit_once(&self) -> Result<Option<(BatchId, bool)>, Trouble> {
+        let (looked, wakes) = in_time(batch::admit(&self.database, self.environment.config.stage_timeout_ms)).await?;
         self.notifier.send(wakes);
         match looked {
             Looked::Idle => Ok(None),
@@ -72,14 +68,36 @@ impl Maintenance {
         }
     }
 
-    async fn end_round(&self, batch: BatchId, org: OrgId, round: i32) -> Result<(BatchId, bool), DatabaseError> {
-        let (changed, wakes) = batch::end(&self.database, org, batch, round).await?;
+    /// The emails are held against each other first, as long as nobody can say yes to them or send them. That takes as many
+    /// steps as there are pages of them: each has its time, not all together.
+    async fn end_round(&self, batch: BatchId, org: OrgId, round: i32) -> Result<(BatchId, bool), Trouble> {
+        let twins = self.warn_twins(batch, org).await?;
+        if twins > 0 {
+            tracing::info!(batch_id = %batch, org_id = %org, round, twins, "near twins are warned of");
+        }
+        let (changed, wakes) = in_time(batch::end(&self.database, org, batch, round)).await?;
         self.notifier.send(wakes);
         if changed == Changed::Now {
             tracing::info!(batch_id = %batch, org_id = %org, round, "a batch's round is over");
         }
         Ok((batch, false))
     }
+}
+
+/// Why a batch was not looked at to the end. It is looked at again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// The database refused.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// It said nothing.
+    #[error("the database gave no answer in time")]
+    NoAnswer,
+}
+
+/// One step of a look, in its time.
+pub(super) async fn in_time<T>(step: impl Future<Output = Result<T, DatabaseError>>) -> Result<T, Trouble> {
+    Ok(timeout(PATIENCE, step).await.map_err(|_| Trouble::NoAnswer)??)
 }
 
 /// Waits until a batch is new or stands elsewhere, or something may have been missed.

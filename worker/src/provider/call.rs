@@ -13,7 +13,7 @@ use futures::stream::BoxStream;
 use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::provider_call::{self, NewCall};
 use hellosales_core::queue::SnoozeReason;
-use hellosales_core::queue::batch::pause_for_budget;
+use hellosales_core::queue::batch::{Changed, pause_for_budget};
 use hellosales_core::queue::lease::Owned;
 use hellosales_core::run::QualityMode;
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId, WorkerId};
@@ -124,6 +124,7 @@ impl LlmDoor {
             prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
         }
         let model = self.models.of(cx.run.quality_mode).to_owned();
+        let most_cents = self.most_cents(&model, &prompt);
         let call = NewCall {
             id: ProviderCallId::new(),
             org_id: cx.run.org_id,
@@ -141,12 +142,12 @@ impl LlmDoor {
             prompt_messages: serde_json::to_value(&prompt.messages).unwrap_or_default(),
             tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
             batch_id: cx.run.batch.map(|(batch, _)| batch),
-            most_cents: self.most_cents(&model, &prompt),
+            most_cents,
         };
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
             Asked::Open(entry) => *entry,
             Asked::Lost => return Err(StageError::Lost),
-            Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back).await),
+            Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back, most_cents).await),
         };
         // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
         if !cx.may_call() {
@@ -288,13 +289,14 @@ impl Call {
 
 /// What a stage reports that may not call. Where nothing is reserved, nothing comes back: the batch stands still until
 /// somebody decides.
-async fn over_budget<R>(cx: &StageContext<R>, may_come_back: bool) -> StageError {
+async fn over_budget<R>(cx: &StageContext<R>, may_come_back: bool, needs: rust_decimal::Decimal) -> StageError {
     if may_come_back {
         return snoozed("the rest of the batch's budget is reserved");
     }
     if let Some((batch, _)) = cx.run.batch {
-        match pause_for_budget(&cx.environment.database, cx.run.org_id, batch).await {
-            Ok(_) => tracing::info!(batch_id = %batch, "the batch's budget is spent"),
+        match pause_for_budget(&cx.environment.database, cx.run.org_id, batch, needs).await {
+            Ok((Changed::Now, _)) => tracing::info!(batch_id = %batch, "the batch's budget is spent"),
+            Ok(_) => {}
             Err(error) => {
                 tracing::warn!(batch_id = %batch, %error, "a batch whose budget is spent could not be paused")
             }

@@ -145,8 +145,14 @@ fn warnings(stored: &Value) -> String {
     stored.as_array().into_iter().flatten().map(one).collect::<Vec<_>>().join("; ")
 }
 
+/// A spreadsheet may trim before it looks; in East Asian ones the wide signs begin a formula, too.
+fn is_formula(cell: &str) -> bool {
+    let is_sign = |text: &str| text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
+    cell.starts_with(['\t', '\r', '\n']) || is_sign(cell.trim_start())
+}
+
 fn write_cell(text: &mut String, cell: &str) {
-    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    let is_formula = is_formula(cell);
     let must_quote =
         is_formula || cell.contains(['"', ',', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
     if !must_quote {
@@ -182,6 +188,11 @@ mod tests {
             ("\r=1", "\"'\r=1\""),
             ("\n=1", "\"'\n=1\""),
             (" padded ", "\" padded \""),
+            (" =1+1", "\"' =1+1\""),
+            ("\u{a0}@SUM(1)", "\"'\u{a0}@SUM(1)\""),
+            ("＝1+1", "\"'＝1+1\""),
+            ("＠SUM(1)", "\"'＠SUM(1)\""),
+            ("a = b", "a = b"),
             ("שלום, \u{202e}x😀", "\"שלום, \u{202e}x😀\""),
         ] {
             let mut text = String::new();

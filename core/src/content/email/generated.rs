@@ -73,7 +73,7 @@ async fn insert(tx: &mut OrgTx<'_>, email: &GeneratedEmail, before: Option<Uuid>
            generation_prompt, provider, model_id, prompt_version, cost_cents, product_digest, client_digest, company_digest, warnings,
            is_active, created_by, created_at)
          SELECT $1, $2, $3, coalesce(b.version, 0) + 1, coalesce(b.revision, 0) + 1, b.id, $5, $6, coalesce(b.name, $7),
-           coalesce(b.description, $8), $9, $10, $11, $12, $13, 'generated', $14, $15, $16, $17, $18, left($19, 50), left($20, 100), $21,
+           coalesce(b.description, $8), $9, $10, $11, $12, $13, 'generated', $14, coalesce(b.batch_id, $15), coalesce(b.batch_n, $16), $17, $18, left($19, 50), left($20, 100), $21,
            (SELECT r.total_cost_cents FROM pipeline_runs r WHERE r.id = $14), $22, $23, $24, $25, coalesce(b.is_active, true),
            coalesce(b.created_by, $26), coalesce(b.created_at, clock_timestamp())
          FROM (SELECT 1) AS one LEFT JOIN sales_emails b ON b.org_id = $3 AND b.id = $4

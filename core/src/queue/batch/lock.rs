@@ -57,4 +57,17 @@ impl LockedBatch {
         self.status = status;
         Ok(())
     }
+
+    /// A paused batch will go on as this when it is resumed.
+    pub(super) async fn resume_as(&mut self, tx: &mut Tx, status: BatchStatus) -> Result<(), DatabaseError> {
+        sqlx::query!(
+            "UPDATE email_batches SET paused_from = $2, updated_at = clock_timestamp() WHERE id = $1",
+            self.id.uuid(),
+            status.as_str(),
+        )
+        .execute(tx.connection())
+        .await?;
+        self.paused_from = Some(status);
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ use crate::queue::Wakes;
 
 /// Lets the failed items of a batch be admitted again: their runs are redriven, and what they had finished stands. A completed
 /// batch begins a new round; a running or paused one goes on in its own; one that waits for its approval writes the failed ones
-/// of its sample again. After the commit, wake.
+/// of its sample again, once it is resumed if it was paused meanwhile. After the commit, wake.
 ///
 /// # Errors
 /// If the database refuses or can't be reached.
@@ -45,6 +45,9 @@ pub async fn retry_failed(
     match locked.status {
         BatchStatus::Completed => locked.begin_round(&mut tx).await?,
         BatchStatus::AwaitingApproval => locked.become_status(&mut tx, BatchStatus::Running).await?,
+        BatchStatus::Paused if locked.paused_from == Some(BatchStatus::AwaitingApproval) => {
+            locked.resume_as(&mut tx, BatchStatus::Running).await?;
+        }
         _ => {}
     }
     tx.commit().await?;
