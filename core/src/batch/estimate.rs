@@ -80,7 +80,7 @@ pub struct Estimate {
 /// What this batch would be; nothing is written. `usual_cents`: what an email usually costs.
 ///
 /// # Errors
-/// Where [`accept`] would not accept it, but for the number of batches under way.
+/// Where `accept` would not accept it, but for the number of batches under way.
 pub async fn estimate(tx: &mut OrgTx<'_>, new: &NewBatch, usual_cents: Decimal) -> Result<Estimate, AcceptError> {
     accept::find_product(tx, new.product_id).await?;
     let Chosen { total, duplicates, inactive } = choose::count(tx, &new.choice).await?;

@@ -28,7 +28,7 @@ impl Maintenance {
             let rest = if self.is_admitter().await { self.admit_round().await } else { IDLE };
             tokio::select! {
                 () = sleep(rest) => {}
-                () = a_batch(&mut wakes), if rest == IDLE => {}
+                () = a_batch(&mut wakes) => {}
             }
         }
     }

@@ -32,7 +32,7 @@ pub async fn pause_for_budget(
     batch: BatchId,
     needs: Decimal,
 ) -> Result<(Changed, Wakes), DatabaseError> {
-    let detail = "max_cost_cents is reached: raise it and resume";
+    let detail = "what is left of max_cost_cents is less than one more email may cost: raise it and resume";
     let waiting = json!({"reason": "budget", "until": null, "detail": detail});
     stop(db, org, batch, &Pause { actor: "system", reason: "budget", waiting: Some(waiting), needs: Some(needs) }).await
 }
