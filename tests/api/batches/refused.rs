@@ -1,10 +1,13 @@
 //! What is not accepted: a clear error each, and nothing half-written.
 
+use hellosales_core::Role;
+use hellosales_core::queue::batch::{self, Looked};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::door::Door;
+use super::steer::tell;
 use super::{clients, org_of, post, submit};
 
 const WRITTEN: &str = "SELECT (SELECT count(*) FROM email_batches) + (SELECT count(*) FROM batch_items) + (SELECT count(*) FROM batch_budgets)
@@ -152,8 +155,11 @@ async fn an_organisation_has_so_many_batches_under_way_and_another_its_own() {
             let eve = door.person("Other", "Eve", hellosales_simulator::Role::Member);
             let hers = clients(door, &eve, 1).await;
             submit(&eve, &hers).await;
-            super::stands(door, super::id(&first), "cancelled").await;
-            door.bench.sql("UPDATE batch_items SET status = 'cancelled', ended_at = now() WHERE batch_id IN (SELECT id FROM email_batches WHERE status = 'cancelled')").await;
+            tell(&ana, super::id(&first), "cancel").await.expect(StatusCode::OK);
+            let worker = door.bench.db.pools(Role::Worker);
+            let (looked, _) = batch::admit(&worker, 30_000).await.expect("a look");
+            let Looked::Ending { batch, org, round } = looked else { panic!("not its end: {looked:?}") };
+            batch::end(&worker, org, batch, round).await.expect("an end");
             submit(&ana, &ids).await;
         },
     )

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::door::{Answer, Door, Person};
 use super::{clients, fail, id, post, stands, submit};
 
-async fn tell(person: &Person, batch: &str, what: &str) -> Answer {
+pub(super) async fn tell(person: &Person, batch: &str, what: &str) -> Answer {
     person.post(&format!("/email-batches/{batch}/{what}"), &json!({})).await
 }
 
