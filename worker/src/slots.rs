@@ -160,7 +160,8 @@ mod tests {
         drop(reserved);
         assert_eq!(slots.reserve([false; 2]).unwrap().ask().except, [Arc::from([org]), Arc::default()]);
         assert_eq!(slots.reserve([true; 2]).unwrap().ask().except, [Arc::default(), Arc::default()]);
-        let [_, two @ ..] = three;
+        let [one, two @ ..] = three;
+        drop(one);
         let ask = slots.reserve([false; 2]).unwrap().ask().clone();
         assert_eq!((ask.most, ask.except), ([1, 3], [Arc::default(), Arc::default()]));
         drop(two);

@@ -199,6 +199,7 @@ mod tests {
         assert_eq!(bulk.max, [7, 3, 2]);
         assert_eq!(bulk.after([0, 0, 1], 0), After::Alone(Shared::Bulk));
         assert_eq!(bulk.after([0, 0, 2], 0), After::Full);
-        assert_eq!(bulk.after([0, 3, 0], 0), After::Again, "standard got its share, and may have more");
+        assert_eq!(bulk.after([0, 3, 0], 0), After::Full, "standard got all that bulk leaves it");
+        assert_eq!(ask(8, 8, [0; 3]).after([0, 3, 0], 0), After::Again, "standard got its share, and may have more");
     }
 }
