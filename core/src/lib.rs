@@ -2,6 +2,7 @@
 //! it knows no HTTP, no clock that decides anything, and no prompt.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod batch;
 pub mod bench;
 pub mod content;
