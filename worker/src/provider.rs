@@ -6,6 +6,7 @@ pub mod http;
 pub mod openai;
 pub mod price;
 pub mod schema;
+pub mod set;
 mod sse;
 
 use std::fmt;
