@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Changed, set, set_defaults};
 pub use list::{Budget, Used, get, list};
-pub use standing::{Standing, standing};
+pub use standing::{Left, Standing, standing};
 
 pub(crate) use account::{Account, Need};
 pub(crate) use give_back::{GivenBack, give_back};
