@@ -66,10 +66,13 @@ BEGIN
   FOREACH t IN ARRAY ARRAY['budgets', 'budget_windows'] LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
     EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
-    EXECUTE format('CREATE POLICY %I ON %I FOR SELECT TO hellosales_api USING (org_id = current_org())', t || '_api', t);
-    EXECUTE format('CREATE POLICY %I ON %I TO hellosales_worker, hellosales_operator USING (true) WITH CHECK (true)', t || '_all', t);
-    EXECUTE format('GRANT SELECT ON %I TO hellosales_api', t);
-    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO hellosales_worker, hellosales_operator', t);
+    EXECUTE format('CREATE POLICY %I ON %I TO hellosales_api USING (org_id = current_org()) WITH CHECK (org_id = current_org())', t || '_api', t);
+    EXECUTE format('CREATE POLICY %I ON %I TO hellosales_worker USING (true) WITH CHECK (true)', t || '_worker', t);
+    EXECUTE format('CREATE POLICY %I ON %I TO hellosales_operator USING (true) WITH CHECK (true)', t || '_operator', t);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO hellosales_api, hellosales_worker, hellosales_operator', t);
   END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON budget_defaults TO hellosales_worker, hellosales_operator;
+
+-- What stands still for everybody is no secret of anybody's: a run that waits for it says so.
+CREATE POLICY pauses_shared ON pauses FOR SELECT TO hellosales_api USING (org_id IS NULL);

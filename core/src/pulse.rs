@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod runs;
+pub mod why;
 mod written;
 
 pub use written::Written;
