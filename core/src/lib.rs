@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod batch;
 pub mod bench;
+pub mod budget;
 pub mod content;
 pub mod database;
 pub mod error;

@@ -6,6 +6,7 @@ pub mod run_list;
 pub mod runs;
 pub mod window;
 pub mod workers;
+pub mod why;
 mod written;
 
 pub use written::Written;

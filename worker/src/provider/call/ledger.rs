@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hellosales_core::budget::Exceeded;
 use hellosales_core::provider_call::{CallEnd, NewCall, Opened};
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId};
 use tokio::runtime::Handle;
@@ -30,6 +31,8 @@ pub(super) enum Asked {
         /// Other calls hold some of it, which may come back.
         may_come_back: bool,
     },
+    /// The organisation's budget doesn't reach.
+    OverOrgBudget(Exceeded),
 }
 
 /// The row is open. Dropping this closes it.
@@ -91,6 +94,10 @@ impl Entry {
                 Ok(Opened::OverBudget { may_come_back }) => {
                     entry.forget();
                     Ok(Asked::OverBudget { may_come_back })
+                }
+                Ok(Opened::OverOrgBudget(exceeded)) => {
+                    entry.forget();
+                    Ok(Asked::OverOrgBudget(exceeded))
                 }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
                 Err(error) => Err(error),
