@@ -82,7 +82,7 @@ enum Command {
     Api(commands::api::Args),
     /// Execute steps
     Worker(commands::worker::Args),
-    /// Play the provider, and issue development tokens
+    /// Play the provider, as OpenAI, Groq and Gemini, and issue development tokens
     Simulator(commands::simulator::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),

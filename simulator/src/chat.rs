@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::dialect::Dialect;
 use crate::exchange::{self, Arrived};
+use crate::google;
 use crate::log::{Asked, End};
 use crate::openai::{models, reply};
 use crate::refusal::WireError;
@@ -42,6 +43,9 @@ pub(crate) async fn completions(State(world): State<Arc<World>>, request: Reques
 
 /// `GET …/models`
 pub(crate) async fn list_models(State(world): State<Arc<World>>, request: Request) -> Response {
+    if google::has_key_of_google(&request) {
+        return google::list_models(State(world), request).await;
+    }
     let began = Instant::now();
     let path = request.uri().path().to_owned();
     let dialect = Dialect::of(&path);

@@ -121,6 +121,11 @@ fn refuse(world: &World, began: Instant, parts: &Parts, error: &WireError) -> Re
     Dialect::Google.finish(refusal(error), began, 0, None)
 }
 
+/// Whether a request brings its key as Gemini's do: OpenAI's list of models has the same path as Gemini's `v1`.
+pub(crate) fn has_key_of_google(request: &Request) -> bool {
+    has_key(request.headers(), request.uri())
+}
+
 /// Any key will do, in the header or in the query, but there must be one.
 fn has_key(headers: &HeaderMap, uri: &Uri) -> bool {
     let header = headers.get("x-goog-api-key").is_some_and(|key| !key.is_empty());

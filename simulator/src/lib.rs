@@ -8,7 +8,7 @@
 //! | path | what |
 //! |---|---|
 //! | `POST /v1/chat/completions`, `/openai/v1/chat/completions` | the provider, as OpenAI and as Groq |
-//! | `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`, `:countTokens` | the provider, as Gemini |
+//! | `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`, `:countTokens` | the provider, as Gemini; `v1` and `v1alpha` are the same |
 //! | `GET /v1beta/models`, `/v1beta/models/{model}` | Gemini's models |
 //! | `GET /v1/models`, `/openai/v1/models` | the models it names (any other name is answered too) |
 //! | `POST`, `GET`, `DELETE /_control` | add a fault rule; show them; back to normal, holds released |

@@ -182,7 +182,7 @@ fn routes(world: Arc<World>) -> Router {
         .route("/v1alpha/models", get(google::list_models))
         .route("/v1beta/models/{call}", post(google::call).get(google::show_model))
         .route("/v1alpha/models/{call}", post(google::call).get(google::show_model))
-        .route("/v1/models/{call}", post(google::call))
+        .route("/v1/models/{call}", post(google::call).get(google::show_model))
         .route("/_control", post(control::add_rule).get(control::show).delete(control::back_to_normal))
         .route("/_log", get(control::show_log).delete(control::clear_log))
         .route("/.well-known/jwks.json", get(control::jwks))

@@ -126,7 +126,7 @@ fn message(error: &WireError) -> String {
         (401, Some(_)) => "API keys are not supported by this API. Expected OAuth2 access token.".to_owned(),
         (403, Some(_)) => NO_KEY.to_owned(),
         (404, Some(model)) => format!(
-            "models/{model} is not found for API version v1beta, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods."
+            "models/{model} is not found for this API version, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods."
         ),
         (413, Some(_)) => "Request payload size exceeds the limit.".to_owned(),
         (429, Some(_)) if error.about.limit == Some(Quota::Spent) => {
