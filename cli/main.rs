@@ -100,7 +100,7 @@ enum Command {
     Api(commands::api::Args),
     /// Execute steps
     Worker(commands::worker::Args),
-    /// Play the provider, and issue development tokens
+    /// Play the provider, as OpenAI, Groq and Gemini, and issue development tokens
     Simulator(commands::simulator::Args),
     /// Runs: list them, look into one, follow it, stop it
     Runs(commands::runs::Args),
