@@ -6,6 +6,7 @@ pub mod audit;
 pub mod batch;
 pub mod bench;
 pub mod breaker;
+pub mod budget;
 pub mod content;
 pub mod database;
 pub mod error;
