@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hellosales_core::breaker::Health;
 use hellosales_core::budget::Exceeded;
 use hellosales_core::provider_call::{CallEnd, NewCall, Opened};
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId};
@@ -94,6 +95,10 @@ impl Entry {
                 Ok(Opened::OverBudget { may_come_back }) => {
                     entry.forget();
                     Ok(Asked::OverBudget { may_come_back })
+                }
+                Ok(Opened::Shut(_)) => {
+                    entry.forget();
+                    Ok(Asked::Lost)
                 }
                 Ok(Opened::OverOrgBudget(exceeded)) => {
                     entry.forget();
@@ -200,6 +205,7 @@ impl Known {
             tokens_out: i32::try_from(usage.tokens_out).unwrap_or(i32::MAX),
             usage_estimated,
             cost_cents,
+            health: if error.is_none() { Health::Well } else { Health::Unseen },
             error,
             output: self.text,
         }
