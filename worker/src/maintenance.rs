@@ -12,10 +12,12 @@ mod twins;
 
 use std::sync::{Arc, Mutex};
 
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::notify::Notifier;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
 
+use crate::config::WorkerConfig;
 use crate::environment::Environment;
 use sightings::Sightings;
 
@@ -30,13 +32,15 @@ pub(crate) struct Maintenance {
     pub(crate) worker: WorkerId,
     pub(crate) notifier: Notifier,
     pub(crate) lease: Duration,
+    automatic: Automatic,
     sightings: Arc<Mutex<Sightings>>,
 }
 
 impl Maintenance {
-    pub(crate) fn new(environment: Environment, worker: WorkerId, notifier: Notifier, lease: Duration) -> Self {
+    pub(crate) fn new(environment: Environment, worker: WorkerId, notifier: Notifier, config: &WorkerConfig) -> Self {
+        let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
-        Self { database: environment.database.clone(), environment, worker, notifier, lease, sightings }
+        Self { database: environment.database.clone(), environment, worker, notifier, lease, automatic, sightings }
     }
 
     fn lease_ms(&self) -> i64 {

@@ -143,6 +143,7 @@ impl Assembly {
             database: self.database.clone(),
             worker: self.id,
             stage_timeout_ms: self.environment.config.stage_timeout_ms,
+            automatic: self.config.automatic,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
             pauses: known_pauses,
@@ -195,7 +196,7 @@ impl Assembly {
             look: Arc::clone(&self.look),
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, &self.config);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
