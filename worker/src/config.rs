@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-pub use provider::ProviderConfig;
+pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use runtime::WorkerConfig;
 
 /// A setting that can't be used.

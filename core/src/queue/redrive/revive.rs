@@ -21,7 +21,7 @@ pub(in crate::queue) enum OfBatch {
     Revived,
     /// Somebody holds it: to be looked at again.
     Locked,
-    /// It can't be redriven any more.
+    /// It can't be redriven any more, or was pruned.
     Gone,
 }
 

@@ -125,9 +125,11 @@ impl Entry {
         self.known.sent.get_or_insert_with(Instant::now);
     }
 
-    pub(super) fn received(&mut self, text: &str) {
+    pub(super) fn received(&mut self, text: &str, streamed: bool) {
         let known = &mut self.known;
-        known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
+        if streamed {
+            known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
+        }
         known.text.push_str(text);
     }
 

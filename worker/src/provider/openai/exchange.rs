@@ -10,8 +10,9 @@ use futures::stream::BoxStream;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::super::http::{self, Timeouts};
 use super::super::sse::{SseError, SseParser};
-use super::super::{Finish, LlmEvent, LlmRequest, ProviderError, http};
+use super::super::{Finish, LlmEvent, LlmRequest, ProviderError};
 use super::wire::{Choice, Chunk, Request, WireError};
 use super::{Inner, MAX_BODY_BYTES, MAX_TEXT_BYTES, fault};
 
@@ -29,6 +30,9 @@ pub(super) struct Exchange {
     phase: Phase,
     events: VecDeque<LlmEvent>,
     parser: SseParser,
+    /// Of an answer that comes as one, what has come of it.
+    whole: Vec<u8>,
+    streamed: bool,
     started: Instant,
     body_bytes: usize,
     text_bytes: usize,
@@ -40,6 +44,7 @@ pub(super) struct Exchange {
 enum Phase {
     Send(LlmRequest),
     Read(Body),
+    ReadWhole(Body),
     Over,
 }
 
@@ -53,9 +58,11 @@ impl Exchange {
     pub(super) fn new(client: Arc<Inner>, request: LlmRequest) -> Self {
         Self {
             client,
+            streamed: request.stream,
             phase: Phase::Send(request),
             events: VecDeque::new(),
             parser: SseParser::default(),
+            whole: Vec::new(),
             started: Instant::now(),
             body_bytes: 0,
             text_bytes: 0,
@@ -77,6 +84,7 @@ impl Exchange {
             let step = match std::mem::replace(&mut self.phase, Phase::Over) {
                 Phase::Send(request) => self.send(&request).await,
                 Phase::Read(body) => self.read(body).await,
+                Phase::ReadWhole(body) => self.read_whole(body).await,
                 Phase::Over => return None,
             };
             // What came before a fault is told before it: it was paid for.
@@ -86,27 +94,49 @@ impl Exchange {
 
     async fn send(&mut self, request: &LlmRequest) -> Result<(), ProviderError> {
         self.started = Instant::now();
-        let mut builder = self.client.http.post(self.client.url.clone()).header(ACCEPT, "text/event-stream");
+        let accepted = if request.stream { "text/event-stream" } else { "application/json" };
+        let mut builder = self.client.http.post(self.client.url.clone()).header(ACCEPT, accepted);
         if let Some(authorization) = &self.client.authorization {
             builder = builder.header(AUTHORIZATION, authorization.clone());
         }
-        let limit = self.client.timeouts.first_token.min(self.client.timeouts.total);
-        let response = timeout(limit, builder.json(&Request::new(request, self.client.json)).send())
+        let response = timeout_at(self.deadline(), builder.json(&Request::new(request, self.client.json)).send())
             .await
-            .map_err(|_| ProviderError::TimeoutBeforeFirstToken(limit))?
+            .map_err(|_| self.too_late())?
             .map_err(|error| unreachable(&error))?;
         if response.status().as_u16() != 200 {
             return Err(refused(response).await);
         }
         let headers = response.headers();
-        if !is_event_stream(headers) {
+        let streams = is_event_stream(headers);
+        if request.stream && !streams {
             return Err(ProviderError::Malformed("not an event stream"));
         }
         let request_id =
             headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(|id| id.chars().take(100).collect());
         self.events.push_back(LlmEvent::Started { request_id, limits: http::rate_limits(headers) });
-        self.phase = Phase::Read(response.bytes_stream().boxed());
+        let body = response.bytes_stream().boxed();
+        // Some servers stream whatever they are asked for.
+        self.phase = if streams { Phase::Read(body) } else { Phase::ReadWhole(body) };
         Ok(())
+    }
+
+    async fn read_whole(&mut self, mut body: Body) -> Result<(), ProviderError> {
+        match timeout_at(self.deadline(), body.next()).await {
+            Ok(Some(Ok(bytes))) => {
+                self.count(&bytes)?;
+                self.whole.extend_from_slice(&bytes);
+                self.phase = Phase::ReadWhole(body);
+                Ok(())
+            }
+            Ok(Some(Err(_))) => Err(ProviderError::CutStream),
+            Ok(None) => {
+                let whole = std::mem::take(&mut self.whole);
+                let whole = std::str::from_utf8(&whole).map_err(|_| ProviderError::Malformed("not UTF-8"))?;
+                self.event(whole)?;
+                self.end()
+            }
+            Err(_) => Err(self.too_late()),
+        }
     }
 
     async fn read(&mut self, mut body: Body) -> Result<(), ProviderError> {
@@ -116,10 +146,7 @@ impl Exchange {
             Ok(None) => self.take_last()?,
             Ok(Some(Err(_))) => Step::Done,
             Err(_) if self.finish.is_some() => Step::Done,
-            Err(_) if self.text_bytes == 0 => {
-                return Err(ProviderError::TimeoutBeforeFirstToken(self.client.timeouts.first_token));
-            }
-            Err(_) => return Err(ProviderError::TimeoutAfterFirstToken(self.client.timeouts.total)),
+            Err(_) => return Err(self.too_late()),
         };
         match step {
             Step::More => self.phase = Phase::Read(body),
@@ -132,16 +159,32 @@ impl Exchange {
         let total = self.started + self.client.timeouts.total;
         match self.finish {
             Some((_, at)) => total.min(at + USAGE_TIMEOUT),
-            None if self.text_bytes == 0 => total.min(self.started + self.client.timeouts.first_token),
+            None if self.waits_for_a_token() => total.min(self.started + self.client.timeouts.first_token),
             None => total,
         }
     }
 
-    fn take(&mut self, bytes: &Bytes) -> Result<Step, ProviderError> {
-        self.body_bytes = self.body_bytes.saturating_add(bytes.len());
-        if self.body_bytes > MAX_BODY_BYTES {
-            return Err(ProviderError::TooLong(MAX_BODY_BYTES));
+    /// An answer that comes as one has no first token: it has the time of the whole.
+    const fn waits_for_a_token(&self) -> bool {
+        self.streamed && self.text_bytes == 0
+    }
+
+    fn too_late(&self) -> ProviderError {
+        let Timeouts { first_token, total, .. } = self.client.timeouts;
+        if self.waits_for_a_token() {
+            ProviderError::TimeoutBeforeFirstToken(first_token.min(total))
+        } else {
+            ProviderError::TimeoutAfterFirstToken(total)
         }
+    }
+
+    fn count(&mut self, bytes: &Bytes) -> Result<(), ProviderError> {
+        self.body_bytes = self.body_bytes.saturating_add(bytes.len());
+        if self.body_bytes > MAX_BODY_BYTES { Err(ProviderError::TooLong(MAX_BODY_BYTES)) } else { Ok(()) }
+    }
+
+    fn take(&mut self, bytes: &Bytes) -> Result<Step, ProviderError> {
+        self.count(bytes)?;
         for data in self.parser.push(bytes).map_err(unreadable)? {
             if let Step::Done = self.event(&data)? {
                 return Ok(Step::Done);
@@ -165,7 +208,7 @@ impl Exchange {
             return Ok(Step::Done);
         }
         let chunk: Chunk =
-            serde_json::from_str(data).map_err(|_| ProviderError::Malformed("an event isn't JSON of the format"))?;
+            serde_json::from_str(data).map_err(|_| ProviderError::Malformed("it isn't JSON of the format"))?;
         if let Some(error) = &chunk.error {
             return Err(fault::in_stream(error));
         }
@@ -177,9 +220,10 @@ impl Exchange {
         Ok(Step::More)
     }
 
-    fn choice(&mut self, choice: Choice) -> Result<(), ProviderError> {
-        self.refused |= choice.delta.refusal.is_some_and(|text| !text.is_empty());
-        if let Some(text) = choice.delta.content.filter(|text| !text.is_empty()) {
+    fn choice(&mut self, mut choice: Choice) -> Result<(), ProviderError> {
+        let said = choice.said();
+        self.refused |= said.refusal.is_some_and(|text| !text.is_empty());
+        if let Some(text) = said.content.filter(|text| !text.is_empty()) {
             self.text_bytes = self.text_bytes.saturating_add(text.len());
             if self.text_bytes > MAX_TEXT_BYTES {
                 return Err(ProviderError::TooLong(MAX_TEXT_BYTES));
@@ -205,7 +249,7 @@ impl Exchange {
         if self.refused {
             return Err(ProviderError::Refused);
         }
-        let (finish, _) = self.finish.ok_or(ProviderError::Malformed("a stream without a finish"))?;
+        let (finish, _) = self.finish.ok_or(ProviderError::Malformed("an answer without a finish"))?;
         self.events.push_back(LlmEvent::Finished(finish));
         Ok(())
     }

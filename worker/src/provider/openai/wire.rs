@@ -18,7 +18,8 @@ pub(super) struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat>,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Serialize)]
@@ -59,12 +60,13 @@ impl<'a> Request<'a> {
             temperature: request.temperature,
             max_tokens: request.max_tokens,
             response_format: request.schema.and_then(|schema| ResponseFormat::of(schema, mode)),
-            stream: true,
-            stream_options: StreamOptions { include_usage: true },
+            stream: request.stream,
+            stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
         }
     }
 }
 
+/// An event of a stream, or a whole answer: they differ in what a choice calls its text.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk {
     pub(super) choices: Option<Vec<Choice>>,
@@ -96,13 +98,20 @@ struct WireUsage {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Choice {
-    #[serde(default)]
-    pub(super) delta: Delta,
+    delta: Option<Said>,
+    message: Option<Said>,
     pub(super) finish_reason: Option<String>,
 }
 
+impl Choice {
+    /// What it says: more, or all.
+    pub(super) fn said(&mut self) -> Said {
+        self.delta.take().or_else(|| self.message.take()).unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Delta {
+pub(super) struct Said {
     pub(super) content: Option<String>,
     pub(super) refusal: Option<String>,
 }
@@ -147,6 +156,7 @@ mod tests {
             temperature: None,
             max_tokens: None,
             schema: Some(&SCHEMA),
+            stream: true,
         };
         let format = |asked: &LlmRequest, mode| {
             let sent = serde_json::to_value(Request::new(asked, mode)).unwrap();
