@@ -33,6 +33,7 @@ mod gate;
 pub mod janitor;
 mod journal;
 pub mod lease;
+pub mod letter;
 pub mod pause;
 pub mod promote;
 pub mod rank;

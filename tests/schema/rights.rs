@@ -16,7 +16,6 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("leases", "duties of processes"),
     ("pauses", "a lane's or a pipeline's is of no organisation; the api sees those, and its own organisation's"),
     ("budget_defaults", "the settings' budget, for all organisations that have none of their own"),
-    ("pauses", "a lane's or a pipeline's is of no organisation; a batch's names its own, and the api sees no other"),
     ("breakers", "a provider is down for everybody"),
     ("breaker_counts", "what became of calls of all organisations, without a word of whose"),
     ("breaker_events", "when a provider was down"),
