@@ -2,8 +2,11 @@
 
 pub mod filter;
 pub mod prefix;
+pub mod queue_stats;
+pub mod run_detail;
 pub mod run_list;
 pub mod runs;
+pub mod step_list;
 pub mod window;
 pub mod workers;
 mod written;

@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::timeline::picture;
 use super::control::Control;
-use super::timeline::picture;
 use crate::client::{Api, Event, Follow, Run};
 use crate::output::{Output, Paint};
 use crate::stack::Stack;
