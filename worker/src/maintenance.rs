@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use hellosales_core::notify::Notifier;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use crate::environment::Environment;
 use sightings::Sightings;
@@ -30,13 +31,21 @@ pub(crate) struct Maintenance {
     pub(crate) worker: WorkerId,
     pub(crate) notifier: Notifier,
     pub(crate) lease: Duration,
+    /// It takes nothing more on.
+    pub(crate) draining: CancellationToken,
     sightings: Arc<Mutex<Sightings>>,
 }
 
 impl Maintenance {
-    pub(crate) fn new(environment: Environment, worker: WorkerId, notifier: Notifier, lease: Duration) -> Self {
+    pub(crate) fn new(
+        environment: Environment,
+        worker: WorkerId,
+        notifier: Notifier,
+        lease: Duration,
+        draining: CancellationToken,
+    ) -> Self {
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
-        Self { database: environment.database.clone(), environment, worker, notifier, lease, sightings }
+        Self { database: environment.database.clone(), environment, worker, notifier, lease, draining, sightings }
     }
 
     fn lease_ms(&self) -> i64 {

@@ -147,7 +147,7 @@ macro_rules! select {
                  s.kind AS "step_kind?", s.status AS "step_status?", s.held_by AS "step_held_by?", s.delay_reason AS "step_delay_reason?",
                  s.available_at AS "step_until?", s.error AS "step_error?", s.detail AS "step_detail?", s.tries AS "step_tries?",
                  s.max_attempts AS "step_max_attempts?",
-                 EXISTS (SELECT 1 FROM workers w WHERE w.lease_until > now() AND NOT w.draining) AS "has_worker!",
+                 s.kind IS NULL OR a_worker_knows(s.kind) AS "has_worker!",
                  EXISTS (SELECT 1 FROM email_batches b WHERE b.org_id = r.org_id AND b.id = r.batch_id AND b.status = 'paused') AS "is_batch_paused!",
                  i.role AS "said_role?", i.status AS "said_status?", i.content AS "said_content?", i.filtered AS "said_filtered?",
                  i.superseded_by AS "said_superseded_by?: InteractionId", i.sequence_number AS "said_sequence?", i.created_at AS "said_at?"
@@ -294,7 +294,10 @@ impl RunRow {
                 Some(waiting("batch_paused", Some("its batch is paused")))
             }
             ("held", Some("pause")) => Some(waiting("queue_paused", Some("an operator paused it"))),
-            ("ready", _) if !self.has_worker => Some(waiting("no_worker", Some("no worker is alive"))),
+            ("ready", _) if !self.has_worker => {
+                let kind = self.step_kind.as_deref().unwrap_or_default();
+                Some(waiting("no_worker", Some(&format!("no living worker knows {kind}"))))
+            }
             _ => None,
         }
     }

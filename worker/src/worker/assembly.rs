@@ -58,7 +58,12 @@ pub(super) struct Assembly {
 /// The ways in which a worker ends, each a child of the next: told to drain, told to give back, killed.
 #[derive(Debug, Clone)]
 struct Signals {
+    /// Told to end: it drains, and goes.
+    stopping: CancellationToken,
+    /// It takes nothing more: it is to end, or an operator wants it empty. Then it stays until it is stopped.
     draining: CancellationToken,
+    /// It drains, and nothing runs any more.
+    drained: CancellationToken,
     give_back: CancellationToken,
     kill: CancellationToken,
     ended: CancellationToken,
@@ -89,6 +94,7 @@ impl Assembly {
     fn new(config: WorkerConfig, environment: Environment) -> Self {
         let database = environment.database.clone();
         let kill = CancellationToken::new();
+        let stopping = CancellationToken::new();
         let tracker = TaskTracker::new();
         Self {
             id: WorkerId::new(),
@@ -104,7 +110,9 @@ impl Assembly {
             floor: Floor { tracker, kill: kill.clone() },
             duties: Floor { tracker: TaskTracker::new(), kill: kill.child_token() },
             signals: Signals {
-                draining: CancellationToken::new(),
+                draining: stopping.child_token(),
+                stopping,
+                drained: CancellationToken::new(),
                 give_back: CancellationToken::new(),
                 kill,
                 ended: CancellationToken::new(),
@@ -118,7 +126,7 @@ impl Assembly {
         WorkerHandle {
             id: self.id,
             address,
-            draining: self.signals.draining.clone(),
+            stopping: self.signals.stopping.clone(),
             kill: self.signals.kill.clone(),
             ended: self.signals.ended.clone(),
         }
@@ -135,9 +143,10 @@ impl Assembly {
 
     /// Starts every task.
     fn begin(self, registry: CheckedRegistry) {
-        tracing::info!(worker_id = %self.id, slots = self.config.slots, lease_ms = self.beat().lease_ms, "worker started");
         let shapes = registry.shapes();
         let kinds: Arc<[String]> = shapes.kinds().into();
+        let beat = self.beat(&kinds);
+        tracing::info!(worker_id = %self.id, slots = self.config.slots, lease_ms = beat.lease_ms, "worker started");
         let (pauses, known_pauses) = watch::channel(Arc::<Pauses>::default());
         let (settler, desk) = Settler::new(DeskParts {
             database: self.database.clone(),
@@ -175,17 +184,18 @@ impl Assembly {
             clock: Clock::default(),
         };
         self.duties.detach(desk.run());
-        self.start_duties(pauses);
+        self.start_duties(beat, pauses);
         self.supervise(claimer, claims, runner);
     }
 
-    fn start_duties(&self, pauses: watch::Sender<Arc<Pauses>>) {
+    fn start_duties(&self, beat: Beat, pauses: watch::Sender<Arc<Pauses>>) {
         let (database, notifier) = (self.database.clone(), self.notifier.clone());
         let heart = Heart {
             database: database.clone(),
-            beat: self.beat(),
+            beat,
             contact: self.contact.clone(),
             draining: self.signals.draining.clone(),
+            drained: self.signals.drained.clone(),
         };
         let watch = Watch {
             database,
@@ -195,7 +205,8 @@ impl Assembly {
             look: Arc::clone(&self.look),
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease);
+        let draining = self.signals.draining.clone();
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease, draining);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
@@ -220,17 +231,22 @@ impl Assembly {
             claimer.run().await;
             drop(claiming);
         });
-        let monitor = monitor(self.id, claims, runner, self.floor.clone(), claimed_out);
+        let (monitor, drained) =
+            (monitor(self.id, claims, runner, self.floor.clone(), claimed_out), self.signals.drained.clone());
+        let monitor = async move {
+            monitor.await;
+            drained.cancel();
+        };
         // Not on the floor: it outlives the kill, to say when all is gone.
         let tracker = TaskTracker::new();
         drop(tracker.spawn(async move { self.end(monitor).await }));
     }
 
     async fn end(self, monitor: impl Future<Output = ()> + Send + 'static) {
-        let Signals { draining, give_back, kill, ended } = self.signals.clone();
+        let Signals { stopping, give_back, kill, ended, .. } = self.signals.clone();
         let monitored = self.floor.spawn(monitor);
         // Killed, or stopped by its own will: there is no third way out of apalis, whose restarts are for ever.
-        let _ended_by_kill = kill.run_until_cancelled(draining.cancelled()).await;
+        let _ended_by_kill = kill.run_until_cancelled(stopping.cancelled()).await;
         let all_ended = async {
             let _joined = monitored.await;
             self.floor.tracker.close();
@@ -269,7 +285,7 @@ impl Assembly {
         }
     }
 
-    fn beat(&self) -> Beat {
+    fn beat(&self, kinds: &Arc<[String]>) -> Beat {
         Beat {
             worker: self.id,
             host: host(),
@@ -278,6 +294,8 @@ impl Assembly {
             slots: i32::from(self.config.slots),
             lease_ms: i64::try_from(self.config.lease.as_millis()).unwrap_or(i64::MAX),
             draining: false,
+            drained: false,
+            kinds: Arc::clone(kinds),
         }
     }
 }
