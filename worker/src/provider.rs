@@ -2,6 +2,8 @@
 //! through, and the prices.
 
 pub mod call;
+mod exchange;
+pub mod google;
 pub mod http;
 pub mod openai;
 pub mod price;

@@ -143,6 +143,7 @@ impl LlmDoor {
             tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
             batch_id: cx.run.batch.map(|(batch, _)| batch),
             most_cents,
+            probe: None,
         };
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
             Asked::Open(entry) => *entry,

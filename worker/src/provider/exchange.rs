@@ -1,32 +1,77 @@
-//! One request and its answer, event by event.
+//! One request and its answer, event by event, in whatever format: what all providers on HTTP share of it.
 
 use std::collections::VecDeque;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use futures::stream::BoxStream;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use futures::stream::{self, BoxStream};
+use reqwest::RequestBuilder;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::super::http::{self, Timeouts};
-use super::super::sse::{SseError, SseParser};
-use super::super::{Finish, LlmEvent, LlmRequest, ProviderError};
-use super::wire::{Choice, Chunk, Request, WireError};
-use super::{Inner, MAX_BODY_BYTES, MAX_TEXT_BYTES, fault};
+use super::http::{self, Timeouts};
+use super::sse::{MAX_EVENT_BYTES, SseError, SseParser};
+use super::{Finish, LlmEvent, LlmRequest, ProviderError, Usage};
 
+/// The most bytes of text that an answer may have: several times what 8,192 tokens are.
+pub(super) const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// The most bytes that an answer may have on the wire.
+pub(super) const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// The most bytes of an error's body that are read.
 const MAX_ERROR_BYTES: usize = 16 * 1024;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(3);
 /// A provider has said why it ended, and lets us wait for its usage.
 const USAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A wire format: how a request is put, and what is read of its answer.
+pub(super) trait Wire: Send + Sync + 'static {
+    /// How long a call may take.
+    fn timeouts(&self) -> Timeouts;
+
+    /// The request, all but what it accepts.
+    fn ask(&self, request: &LlmRequest) -> RequestBuilder;
+
+    /// What an event of a stream says, or a whole answer.
+    fn read(&self, data: &str) -> Vec<Said>;
+
+    /// What an answer says that isn't a 200.
+    fn refused(&self, refusal: &Refusal<'_>) -> ProviderError;
+}
+
+/// What a piece of an answer says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Said {
+    /// More text.
+    Text(String),
+    /// What it cost.
+    Usage(Usage),
+    /// Why it ends; of several the last counts.
+    Finish(Finish),
+    /// The provider's own rules stood against an answer.
+    Refused,
+    /// Nothing follows.
+    Over,
+    /// Something went wrong.
+    Fault(ProviderError),
+}
+
+/// An answer that isn't a 200.
+pub(super) struct Refusal<'a> {
+    pub(super) status: u16,
+    pub(super) headers: &'a HeaderMap,
+    /// The beginning of its body.
+    pub(super) body: &'a [u8],
+}
+
 type Body = BoxStream<'static, reqwest::Result<Bytes>>;
 
 /// A request on its way, or its answer.
-pub(super) struct Exchange {
-    client: Arc<Inner>,
+pub(super) struct Exchange<W> {
+    wire: Arc<W>,
     phase: Phase,
     events: VecDeque<LlmEvent>,
     parser: SseParser,
@@ -54,10 +99,22 @@ enum Step {
     Done,
 }
 
-impl Exchange {
-    pub(super) fn new(client: Arc<Inner>, request: LlmRequest) -> Self {
+/// Calls the model: a stream of what comes back.
+pub(super) fn exchange<W: Wire>(
+    wire: Arc<W>,
+    request: LlmRequest,
+) -> BoxStream<'static, Result<LlmEvent, ProviderError>> {
+    stream::unfold(Exchange::new(wire, request), |mut exchange| async move {
+        let item = exchange.next().await?;
+        Some((item, exchange))
+    })
+    .boxed()
+}
+
+impl<W: Wire> Exchange<W> {
+    fn new(wire: Arc<W>, request: LlmRequest) -> Self {
         Self {
-            client,
+            wire,
             streamed: request.stream,
             phase: Phase::Send(request),
             events: VecDeque::new(),
@@ -73,7 +130,7 @@ impl Exchange {
     }
 
     /// The next event; `None` after the last.
-    pub(super) async fn next(&mut self) -> Option<Result<LlmEvent, ProviderError>> {
+    async fn next(&mut self) -> Option<Result<LlmEvent, ProviderError>> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(Ok(event));
@@ -95,16 +152,12 @@ impl Exchange {
     async fn send(&mut self, request: &LlmRequest) -> Result<(), ProviderError> {
         self.started = Instant::now();
         let accepted = if request.stream { "text/event-stream" } else { "application/json" };
-        let mut builder = self.client.http.post(self.client.url.clone()).header(ACCEPT, accepted);
-        if let Some(authorization) = &self.client.authorization {
-            builder = builder.header(AUTHORIZATION, authorization.clone());
-        }
-        let response = timeout_at(self.deadline(), builder.json(&Request::new(request, self.client.json)).send())
+        let response = timeout_at(self.deadline(), self.wire.ask(request).header(ACCEPT, accepted).send())
             .await
             .map_err(|_| self.too_late())?
             .map_err(|error| unreachable(&error))?;
         if response.status().as_u16() != 200 {
-            return Err(refused(response).await);
+            return Err(refused(self.wire.as_ref(), response).await);
         }
         let headers = response.headers();
         let streams = is_event_stream(headers);
@@ -156,10 +209,10 @@ impl Exchange {
     }
 
     fn deadline(&self) -> Instant {
-        let total = self.started + self.client.timeouts.total;
+        let total = self.started + self.wire.timeouts().total;
         match self.finish {
             Some((_, at)) => total.min(at + USAGE_TIMEOUT),
-            None if self.waits_for_a_token() => total.min(self.started + self.client.timeouts.first_token),
+            None if self.waits_for_a_token() => total.min(self.started + self.wire.timeouts().first_token),
             None => total,
         }
     }
@@ -170,7 +223,7 @@ impl Exchange {
     }
 
     fn too_late(&self) -> ProviderError {
-        let Timeouts { first_token, total, .. } = self.client.timeouts;
+        let Timeouts { first_token, total, .. } = self.wire.timeouts();
         if self.waits_for_a_token() {
             ProviderError::TimeoutBeforeFirstToken(first_token.min(total))
         } else {
@@ -204,44 +257,33 @@ impl Exchange {
     }
 
     fn event(&mut self, data: &str) -> Result<Step, ProviderError> {
-        if data.trim() == "[DONE]" {
-            return Ok(Step::Done);
+        for said in self.wire.read(data) {
+            match said {
+                Said::Text(text) => self.text(&text)?,
+                Said::Usage(usage) => self.events.push_back(LlmEvent::Usage(usage)),
+                Said::Finish(finish) => self.finish = Some((finish, Instant::now())),
+                Said::Refused => self.refused = true,
+                Said::Over => return Ok(Step::Done),
+                Said::Fault(error) => return Err(error),
+            }
         }
-        let chunk: Chunk =
-            serde_json::from_str(data).map_err(|_| ProviderError::Malformed("it isn't JSON of the format"))?;
-        if let Some(error) = &chunk.error {
-            return Err(fault::in_stream(error));
-        }
-        let usage = chunk.usage();
-        for choice in chunk.choices.into_iter().flatten().take(1) {
-            self.choice(choice)?;
-        }
-        self.events.extend(usage.map(LlmEvent::Usage));
         Ok(Step::More)
     }
 
-    fn choice(&mut self, mut choice: Choice) -> Result<(), ProviderError> {
-        let said = choice.said();
-        self.refused |= said.refusal.is_some_and(|text| !text.is_empty());
-        if let Some(text) = said.content.filter(|text| !text.is_empty()) {
-            self.text_bytes = self.text_bytes.saturating_add(text.len());
-            if self.text_bytes > MAX_TEXT_BYTES {
-                return Err(ProviderError::TooLong(MAX_TEXT_BYTES));
-            }
-            // PostgreSQL takes no NUL, neither in text nor in jsonb.
-            self.events.push_back(LlmEvent::Delta(text.replace('\u{0}', "\u{fffd}")));
+    fn text(&mut self, text: &str) -> Result<(), ProviderError> {
+        if text.is_empty() {
+            return Ok(());
         }
-        let finish = match choice.finish_reason.as_deref() {
-            None | Some("") => return Ok(()),
-            Some("content_filter") => {
-                self.refused = true;
-                Finish::Stop
-            }
-            Some("length" | "max_tokens") => Finish::Length,
-            Some("tool_calls" | "function_call") => return Err(ProviderError::Malformed("a call of a tool")),
-            Some(_) => Finish::Stop,
-        };
-        self.finish.get_or_insert((finish, Instant::now()));
+        self.text_bytes = self.text_bytes.saturating_add(text.len());
+        if self.text_bytes > MAX_TEXT_BYTES {
+            return Err(ProviderError::TooLong(MAX_TEXT_BYTES));
+        }
+        // PostgreSQL takes no NUL, neither in text nor in jsonb.
+        self.events.push_back(LlmEvent::Delta(text.replace('\u{0}', "\u{fffd}")));
+        // Some models say with each piece that they are done.
+        if let Some((_, at)) = &mut self.finish {
+            *at = Instant::now();
+        }
         Ok(())
     }
 
@@ -262,26 +304,40 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 fn unreadable(error: SseError) -> ProviderError {
     match error {
-        SseError::TooLong => ProviderError::TooLong(super::super::sse::MAX_EVENT_BYTES),
+        SseError::TooLong => ProviderError::TooLong(MAX_EVENT_BYTES),
         SseError::NotText => ProviderError::Malformed("not UTF-8"),
     }
 }
 
 fn unreachable(error: &reqwest::Error) -> ProviderError {
-    let what = if error.is_connect() && error.is_timeout() {
-        "connecting took too long"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
-        "the connection broke off"
+    let what = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => "connecting took too long",
+        (true, false) => no_connection(error),
+        (false, _) => "the connection broke off",
     };
     ProviderError::Unavailable { what, status: None, retry_after: None }
 }
 
-async fn refused(mut response: reqwest::Response) -> ProviderError {
+/// Why there is no connection, as far as the libraries below tell.
+fn no_connection(error: &reqwest::Error) -> &'static str {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.to_string().starts_with("dns error") {
+            return "no such name";
+        }
+        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return "connection refused",
+            // What TLS itself finds wrong, and a server that hangs up in the middle of it.
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => return "TLS failed",
+            _ => cause = error.source(),
+        }
+    }
+    "no connection"
+}
+
+async fn refused<W: Wire>(wire: &W, mut response: reqwest::Response) -> ProviderError {
     let status = response.status().as_u16();
-    let limits = http::rate_limits(response.headers());
-    let retry_after = http::retry_after(response.headers()).or_else(|| limits.wait());
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     let reading = async {
         while let Ok(Some(bytes)) = response.chunk().await {
@@ -294,5 +350,5 @@ async fn refused(mut response: reqwest::Response) -> ProviderError {
     };
     // What came in time is read; the status alone says enough.
     let _in_time = timeout(ERROR_BODY_TIMEOUT, reading).await;
-    fault::of_status(status, &WireError::read(&body), retry_after)
+    wire.refused(&Refusal { status, headers: &headers, body: &body })
 }
