@@ -23,6 +23,7 @@ mod stack;
 mod supervisor;
 mod table;
 mod telemetry;
+mod timeline;
 mod times;
 mod upload;
 
@@ -104,12 +105,18 @@ enum Command {
     Simulator(commands::simulator::Args),
     /// Runs: list them, look into one, follow it, stop it
     Runs(commands::runs::Args),
+    /// The queue's rows: one stage of one run each
+    Steps(commands::steps::Args),
+    /// How full the queue is, and how fast it moves
+    Queue(commands::queue::Args),
     /// Who executes steps
     Workers(commands::workers::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
+    /// Who did what to what, and why
+    Audit(commands::audit::Args),
     /// Measure this build on this machine
     Bench(commands::bench::Args),
     /// Print a script that completes commands in a shell
@@ -162,6 +169,9 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Token(args) => commands::token::run(&args, global, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Runs(args) => commands::runs::run(args, global, output).await,
+        Command::Steps(args) => commands::steps::run(args, global, output).await,
+        Command::Queue(args) => commands::queue::run(args, global, output).await,
+        Command::Audit(args) => commands::audit::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,

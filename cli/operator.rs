@@ -4,7 +4,9 @@ use std::os::unix::fs::MetadataExt;
 
 use chrono::{DateTime, Utc};
 use hellosales_core::id::OrgId;
+use hellosales_core::notify;
 use hellosales_core::pulse::prefix::{self, CANDIDATES, Noun, Range};
+use hellosales_core::queue::Wakes;
 use hellosales_core::{Database, DatabaseError, Role};
 use uuid::Uuid;
 
@@ -52,6 +54,13 @@ impl Operator {
     /// The database's time.
     pub(crate) async fn now(&self) -> anyhow::Result<DateTime<Utc>> {
         prefix::now(&self.db).await.map_err(|error| self.fault(error))
+    }
+
+    /// Wakes whom a commit concerns. That nobody heard is no fault: the polls find it.
+    pub(crate) async fn wake(&self, wakes: Wakes) {
+        if let Err(error) = notify::send_once(&self.db, wakes).await {
+            tracing::debug!(%error, "a wake-up was lost");
+        }
     }
 
     /// The organisation that is called so: a slug, a name, an id, or the first characters of an id.

@@ -4,7 +4,7 @@ mod listener;
 mod notifier;
 
 pub use listener::{Listener, Wake};
-pub use notifier::Notifier;
+pub use notifier::{Notifier, send_once};
 
 use crate::id::RunId;
 

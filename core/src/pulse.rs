@@ -3,8 +3,11 @@
 pub mod feed;
 pub mod filter;
 pub mod prefix;
+pub mod queue_stats;
+pub mod run_detail;
 pub mod run_list;
 pub mod runs;
+pub mod step_list;
 pub mod window;
 pub mod workers;
 pub mod why;

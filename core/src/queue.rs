@@ -39,6 +39,7 @@ pub mod promote;
 pub mod rank;
 pub mod reap;
 pub mod redrive;
+pub mod release;
 pub mod settle;
 mod settlement;
 mod shapes;
