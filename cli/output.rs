@@ -35,6 +35,8 @@ fn pasteable(program: &Path, here: &Path) -> String {
 pub(crate) enum Format {
     /// For people.
     Table,
+    /// For people with room: all columns.
+    Wide,
     /// For programs.
     Json,
     /// For programs, a line for each.

@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     let ok = findings.iter().all(|finding| finding.ok);
     match output.format {
         Format::Json | Format::Jsonl => output.json(&findings)?,
-        Format::Table | Format::Csv => show(&findings, output)?,
+        Format::Table | Format::Wide | Format::Csv => show(&findings, output)?,
     }
     Ok(if ok { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }
@@ -61,7 +61,7 @@ async fn deep(url: &str, output: Output) -> anyhow::Result<ExitCode> {
     let report = invariant::check(&mut connection, Scope::Live).await.map_err(|error| unreachable(error, url))?;
     match output.format {
         Format::Json | Format::Jsonl => output.json(&report)?,
-        Format::Table | Format::Csv => show_report(&report, output)?,
+        Format::Table | Format::Wide | Format::Csv => show_report(&report, output)?,
     }
     Ok(if report.violations.is_empty() { ExitCode::SUCCESS } else { Exit::Failed.into() })
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         Format::Json | Format::Jsonl => {
             output.json(&json!({"applied": applied, "now": migrated.now, "missing": missing}))?
         }
-        Format::Table | Format::Csv => output.data(match (applied, missing) {
+        Format::Table | Format::Wide | Format::Csv => output.data(match (applied, missing) {
             (0, 0) => format!("up to date: {} migrations", migrated.now),
             (_, 0) => format!("{applied} applied, up to date: {} migrations", migrated.now),
             _ => format!("{missing} of {} migrations are missing: hellosales migrate", migrate::known()),

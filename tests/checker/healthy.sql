@@ -108,3 +108,11 @@ FROM (SELECT now() AS at) t CROSS JOIN LATERAL (VALUES ('day', date_trunc('day',
 UPDATE provider_calls SET counted_at = now(), most_tokens = 400, most_cents = 0.5 WHERE pipeline_run_id IN (u(23), u(35));
 UPDATE provider_calls SET tokens_in = 10, tokens_out = 2 WHERE pipeline_run_id = u(35);
 UPDATE pipeline_runs SET tokens_in = 10, tokens_out = 2 WHERE id = u(35);
+-- A breaker that was open for a minute, and one that is.
+INSERT INTO breakers (operation, provider, model, status, until, effective_at)
+VALUES ('llm', 'simulator', 'm1', 'closed', NULL, NULL), ('llm', 'simulator', 'm2', 'open', now(), ago(3));
+INSERT INTO breaker_events (id, operation, provider, model, opened_at, closed_at)
+VALUES (u(90), 'llm', 'simulator', 'm1', ago(6), ago(5)), (u(91), 'llm', 'simulator', 'm2', ago(3), NULL);
+UPDATE provider_calls SET model_id = 'm1', probe = CASE tokens_out WHEN 2 THEN u(92) END,
+  started_at = CASE tokens_out WHEN 2 THEN ago(5.5) ELSE ago(4) END
+WHERE pipeline_run_id = u(21);

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 pub use budget::BudgetConfig;
-pub use provider::ProviderConfig;
+pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use runtime::WorkerConfig;
 
 /// A setting that can't be used.

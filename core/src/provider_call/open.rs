@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::NewCall;
+use super::gate::{self, Shut};
 use crate::budget::{self, Account, Booked, Exceeded, Limits, Need};
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
@@ -27,6 +28,8 @@ pub enum Opened {
     },
     /// Its organisation's budget doesn't reach.
     OverOrgBudget(Exceeded),
+    /// Its model may not be called now.
+    Shut(Shut),
 }
 
 /// What is left of a batch's budget.
@@ -44,8 +47,8 @@ struct Holds {
     orgs: BTreeMap<Uuid, Account>,
 }
 
-/// Opens calls in one transaction: those whose steps are running under their tokens, and whose batches' and organisations'
-/// budgets reach. Says of each, in their order, what became of it.
+/// Opens calls in one transaction: those whose steps are running under their tokens, whose batches' and organisations' budgets
+/// reach, and whose models may be called. Says of each, in their order, what became of it.
 ///
 /// # Errors
 /// If the database refuses, or gave no answer: then the calls may be open, and closing them closes them.
@@ -70,9 +73,14 @@ pub async fn open_group(db: &Database, calls: &[&NewCall]) -> Result<Vec<Opened>
         .map(|(call, _)| holds.passed(call))
         .collect();
     let open = insert(&mut tx, &passed).await?;
-    for (call, opened) in calls.iter().zip(&mut opened) {
-        if *opened == Opened::Open && !open.contains(&call.id.uuid()) {
-            *opened = Opened::Lost;
+    let left_out: Vec<&NewCall> =
+        passed.iter().map(|passed| passed.call).filter(|call| !open.contains(&call.id.uuid())).collect();
+    if !left_out.is_empty() {
+        let shut = gate::shut(&mut tx, &left_out).await?;
+        for (call, opened) in calls.iter().zip(&mut opened) {
+            if *opened == Opened::Open && !open.contains(&call.id.uuid()) {
+                *opened = shut.get(&call.id.uuid()).map_or(Opened::Lost, |shut| Opened::Shut(*shut));
+            }
         }
     }
     let held = passed.iter().filter(|passed| open.contains(&passed.call.id.uuid()));
@@ -213,6 +221,7 @@ struct Columns {
     most_tokens: Vec<i64>,
     most_cents: Vec<Decimal>,
     counted: Vec<Option<DateTime<Utc>>>,
+    probes: Vec<Option<Uuid>>,
 }
 
 impl Columns {
@@ -237,6 +246,7 @@ impl Columns {
         self.most_tokens.push(call.most_tokens);
         self.most_cents.push(call.most_cents);
         self.counted.push(passed.counted_at);
+        self.probes.push(call.probe);
     }
 }
 
@@ -271,6 +281,7 @@ async fn insert(tx: &mut Tx, calls: &[Passed<'_>]) -> Result<HashSet<Uuid>, Data
         &columns.most_tokens,
         &columns.most_cents,
         &columns.counted as &[Option<DateTime<Utc>>],
+        &columns.probes as &[Option<Uuid>],
     )
     .fetch_all(tx.connection())
     .await?;
@@ -329,6 +340,7 @@ mod tests {
             batch_id: batch,
             most_cents: most_cents.into(),
             most_tokens: 0,
+            probe: None,
         }
     }
 
