@@ -2,7 +2,8 @@
 
 use hellosales_core::content::Viewer;
 use hellosales_core::pipeline::{Pipeline, enrich, transform, work};
-use hellosales_core::pulse::{self, runs::Waiting};
+use hellosales_core::pulse;
+use hellosales_core::pulse::why::{WaitReason, Waiting};
 use hellosales_core::queue::submit::NewRun;
 use hellosales_core::run::Lane;
 use hellosales_core::{RunId, WorkerId};
@@ -62,7 +63,7 @@ async fn a_run_of_a_version_that_no_living_worker_knows_waits_visibly_until_one_
         let (before, after) = (submit(bench, &DIAMOND).await, submit(bench, &DIAMOND_2).await);
         run_is(bench, before, "completed").await;
         let why = waiting(bench, after).await.expect("it waits");
-        assert_eq!(why.reason, "no_worker");
+        assert_eq!(why.reason, WaitReason::NoWorker);
         assert_eq!(why.detail.as_deref(), Some("no living worker knows diamond@2/a"));
         assert_eq!(bench.steps(after).await, ["0 ready"]);
 
@@ -101,7 +102,7 @@ async fn an_old_and_a_new_worker_side_by_side_each_do_what_they_know() {
         old.kill().await;
         let left = submit(bench, &DIAMOND).await;
         until(bench, &format!("SELECT lease_until < now() FROM workers WHERE id = '{}'", old.id()), "true").await;
-        assert_eq!(waiting(bench, left).await.map(|why| why.reason).as_deref(), Some("no_worker"));
+        assert_eq!(waiting(bench, left).await.map(|why| why.reason), Some(WaitReason::NoWorker));
         let back = program(bench, &[&DIAMOND], &Script::of(&[])).await;
         run_is(bench, left, "completed").await;
         back.drain().await;
@@ -123,7 +124,7 @@ async fn a_worker_that_an_operator_drains_ends_what_runs_takes_nothing_more_and_
         let told = submit(bench, &DIAMOND).await;
         let after = waiting(bench, told).await;
         // It may have been claimed before the worker heard of it; else nobody takes it.
-        assert!(after.is_none_or(|why| why.reason == "no_worker"));
+        assert!(after.is_none_or(|why| why.reason == WaitReason::NoWorker));
         until(bench, "SELECT draining AND NOT drained FROM workers", "true").await;
         b.go_on();
         until(bench, "SELECT drained FROM workers", "true").await;
