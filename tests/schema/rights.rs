@@ -14,6 +14,7 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("users", "a person may be of several organisations"),
     ("workers", "processes serve all organisations"),
     ("leases", "duties of processes"),
+    ("retention_marks", "how far duties have come that serve all organisations"),
     ("pauses", "a lane's or a pipeline's is of no organisation; a batch's names its own, and the api sees no other"),
     (
         "audit_log",
