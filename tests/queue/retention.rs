@@ -121,7 +121,8 @@ async fn a_dead_letter_that_is_opened_again_while_its_run_is_pruned_keeps_it() {
     with_words(async |bench, worker| {
         bench.sql("SELECT add_letter(add_run(1, 91, 'failed'), 91, 'abandoned')").await;
         let mut other = bench.lock("SELECT 1 FROM dead_letter_queue").await;
-        let pruning = retention::prune(worker, &Policy::default(), Prunable::Runs, None);
+        let policy = Policy::default();
+        let pruning = retention::prune(worker, &policy, Prunable::Runs, None);
         let reopening = async {
             bench.blocked(1).await;
             other.run("UPDATE dead_letter_queue SET status = 'pending', resolved_at = NULL; COMMIT").await;

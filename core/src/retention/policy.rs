@@ -15,8 +15,14 @@ pub struct Policy {
     pub audit_days: i32,
 }
 
+impl Policy {
+    /// What holds where nothing is said.
+    pub const DEFAULT: Self =
+        Self { runs_days: 90, prompts_days: 30, events_days: 30, dead_letters_days: 90, audit_days: 365 };
+}
+
 impl Default for Policy {
     fn default() -> Self {
-        Self { runs_days: 90, prompts_days: 30, events_days: 30, dead_letters_days: 90, audit_days: 365 }
+        Self::DEFAULT
     }
 }

@@ -40,8 +40,9 @@ impl Maintenance {
             if now >= overdue {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
-                held = self.within(self.free(held)).await.flatten();
             }
+            // What a pause held goes on within a second of its end.
+            held = self.within(self.free(held)).await.flatten();
             if now >= prune {
                 match self.within(self.prune(at)).await {
                     Some(Some(place)) => at = place,
