@@ -5,6 +5,7 @@
 //! A call of a batch with a budget reserves there what it can cost at most, in the transaction that opens it. Closing
 //! gives that back and books what it did cost. So calls at the same time can't spend more than there is.
 
+mod again;
 mod close;
 mod open;
 mod orphan;
@@ -12,6 +13,7 @@ mod orphan;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+pub use again::landed;
 pub use close::{Closed, close, close_group};
 pub use open::{Opened, open_group};
 pub use orphan::{GROUP, close_orphans, forgotten, left_by, orphans};
