@@ -8,11 +8,11 @@ use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::timeline::picture;
 use super::control::Control;
 use crate::client::{Api, Event, Follow, Run};
 use crate::output::{Output, Paint};
 use crate::stack::Stack;
+use crate::timeline::picture;
 
 /// No turn takes longer here.
 const PATIENCE: Duration = Duration::from_secs(60);
