@@ -101,7 +101,7 @@ enum Command {
     Api(commands::api::Args),
     /// Execute steps
     Worker(commands::worker::Args),
-    /// Play the provider, and issue development tokens
+    /// Play the provider, as OpenAI, Groq and Gemini, and issue development tokens
     Simulator(commands::simulator::Args),
     /// What is wrong now, and the next command to type; exit 1 if anything is
     Status(commands::status::Args),

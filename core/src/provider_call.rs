@@ -2,8 +2,8 @@
 //! closes it adds its cost to the run. Apart from the settlements, so that a call that happened is never forgotten with a
 //! stage that failed; in groups, since each is little work beside waiting for the disk.
 //!
-//! A call of a batch with a budget reserves there what it can cost at most, in the transaction that opens it. Closing
-//! gives that back and books what it did cost. So calls at the same time can't spend more than there is.
+//! A call of a batch or an organisation with a budget reserves there what it can cost at most, in the transaction that opens
+//! it. Closing gives that back and books what it did cost. So calls at the same time can't spend more than there is.
 
 mod close;
 mod gate;
@@ -58,10 +58,12 @@ pub struct NewCall {
     pub tokens_in: i32,
     /// The batch that the run is part of.
     pub batch_id: Option<BatchId>,
-    /// What the call can cost at most: reserved from its batch's budget, if there is one.
+    /// What the call can cost at most: reserved from its batch's budget and its organisation's, if there are such.
     pub most_cents: Decimal,
     /// The fence of an open breaker's probe, if the call is one.
     pub probe: Option<Uuid>,
+    /// How many tokens its prompt and its answer can have at most: reserved from its organisation's budget.
+    pub most_tokens: i64,
 }
 
 /// How a call ended.

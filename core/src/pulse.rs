@@ -1,5 +1,6 @@
 //! Read models: what is shown of the queue, a page in a bounded number of statements. Nothing here writes.
 
+pub mod feed;
 pub mod filter;
 pub mod prefix;
 pub mod queue_stats;
@@ -10,6 +11,7 @@ pub mod status;
 pub mod step_list;
 pub mod window;
 pub mod workers;
+pub mod why;
 mod written;
 
 pub use written::Written;

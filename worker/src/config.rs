@@ -1,6 +1,7 @@
 //! Settings of the worker: the one place that reads the environment. A setting that can't be read stops the start with
 //! its name and what it should be; an empty one counts as not set.
 
+mod budget;
 mod provider;
 mod runtime;
 
@@ -8,6 +9,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+pub use budget::BudgetConfig;
 pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use runtime::WorkerConfig;
 

@@ -1,5 +1,6 @@
 //! The one door to a model: the ledger's row is open before anything is sent, and closed whatever becomes of the call,
-//! also when its stage is aborted in mid-sentence, and what a call of a batch can cost is reserved from its budget before.
+//! also when its stage is aborted in mid-sentence, and what a call can take is reserved from the budgets of its batch and its
+//! organisation before.
 //! Breaker, limits and fallback will stand here too.
 
 mod desk;
@@ -26,7 +27,7 @@ use crate::stage::{StageContext, StageError};
 use desk::Ledger;
 use ledger::{Asked, Entry};
 
-/// An answer in a batch has a limit, since its price is reserved before it is known.
+/// Every answer has a limit, since what it can take of a budget is reserved before it is known.
 const MOST_ANSWER_TOKENS: u32 = 4_096;
 /// A call for which its batch's budget doesn't reach asks again after so long: others may have cost less than they could.
 const BUDGET_PAUSE: Duration = Duration::from_secs(2);
@@ -115,16 +116,15 @@ impl LlmDoor {
     /// Opens a call in the ledger and prepares it; it is sent when first read.
     ///
     /// # Errors
-    /// If the step is lost, its batch's budget doesn't reach, or the ledger can't be written: then nothing was called.
+    /// If the step is lost, a budget doesn't reach, or the ledger can't be written: then nothing was called.
     pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, mut prompt: Prompt) -> Result<Call, StageError> {
         if !cx.may_call() {
             return Err(StageError::Lost);
         }
-        if cx.run.batch.is_some() {
-            prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
-        }
+        prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
         let model = self.models.of(cx.run.quality_mode).to_owned();
-        let most_cents = self.most_cents(&model, &prompt);
+        let most = most_usage(&prompt);
+        let most_cents = self.prices.cost_cents(self.llm.provider(), &model, most);
         let call = NewCall {
             id: ProviderCallId::new(),
             org_id: cx.run.org_id,
@@ -144,11 +144,15 @@ impl LlmDoor {
             batch_id: cx.run.batch.map(|(batch, _)| batch),
             most_cents,
             probe: None,
+            most_tokens: i64::from(most.tokens_in) + i64::from(most.tokens_out),
         };
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
             Asked::Open(entry) => *entry,
             Asked::Lost => return Err(StageError::Lost),
             Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back, most_cents).await),
+            Asked::OverOrgBudget(exceeded) => {
+                return Err(StageError::Snooze(exceeded.wait, SnoozeReason::Budget, exceeded.to_string()));
+            }
         };
         // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
         if !cx.may_call() {
@@ -159,16 +163,6 @@ impl LlmDoor {
         let streamed = cx.stream.is_some();
         let request = LlmRequest { model, messages, temperature, max_tokens, schema, stream: streamed };
         Ok(Call { stream: self.llm.generate(request), streamed, entry, finish: None })
-    }
-
-    /// What a call can cost at most.
-    fn most_cents(&self, model: &str, prompt: &Prompt) -> rust_decimal::Decimal {
-        // The schema is part of what a model is told.
-        let schema =
-            prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
-        let tokens_in = most_prompt_tokens(&prompt.messages, schema);
-        let tokens_out = prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS);
-        self.prices.cost_cents(self.llm.provider(), model, Usage { tokens_in, tokens_out })
     }
 
     /// Closes the calls that a lost worker left open for a step, with what is known of their cost.
@@ -289,6 +283,16 @@ impl Call {
         let (code, message) = (error.code(), error.to_string());
         entry.fail(code, message, error.is_billed()).await;
         reported
+    }
+}
+
+/// What a call can take at most.
+fn most_usage(prompt: &Prompt) -> Usage {
+    // The schema is part of what a model is told.
+    let schema = prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
+    Usage {
+        tokens_in: most_prompt_tokens(&prompt.messages, schema),
+        tokens_out: prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS),
     }
 }
 

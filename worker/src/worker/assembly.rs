@@ -152,6 +152,7 @@ impl Assembly {
             database: self.database.clone(),
             worker: self.id,
             stage_timeout_ms: self.environment.config.stage_timeout_ms,
+            automatic: self.config.automatic,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
             pauses: known_pauses,
@@ -206,7 +207,7 @@ impl Assembly {
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
         let draining = self.signals.draining.clone();
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease, draining);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, &self.config, draining);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());

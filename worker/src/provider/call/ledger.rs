@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hellosales_core::breaker::Health;
+use hellosales_core::budget::Exceeded;
 use hellosales_core::provider_call::{CallEnd, NewCall, Opened};
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId};
 use tokio::runtime::Handle;
@@ -31,6 +32,8 @@ pub(super) enum Asked {
         /// Other calls hold some of it, which may come back.
         may_come_back: bool,
     },
+    /// The organisation's budget doesn't reach.
+    OverOrgBudget(Exceeded),
 }
 
 /// The row is open. Dropping this closes it.
@@ -96,6 +99,10 @@ impl Entry {
                 Ok(Opened::Shut(_)) => {
                     entry.forget();
                     Ok(Asked::Lost)
+                }
+                Ok(Opened::OverOrgBudget(exceeded)) => {
+                    entry.forget();
+                    Ok(Asked::OverOrgBudget(exceeded))
                 }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
                 Err(error) => Err(error),
