@@ -107,6 +107,8 @@ enum Command {
     Worker(commands::worker::Args),
     /// Play the provider, as OpenAI, Groq and Gemini, and issue development tokens
     Simulator(commands::simulator::Args),
+    /// What is wrong now, and the next command to type; exit 1 if anything is
+    Status(commands::status::Args),
     /// Runs: list them, look into one, follow it, stop it
     Runs(commands::runs::Args),
     /// The queue's rows: one stage of one run each
@@ -119,6 +121,8 @@ enum Command {
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
+    /// Every setting, and where its value comes from
+    Config(commands::config::Args),
     /// Who did what to what, and why
     Audit(commands::audit::Args),
     /// Measure this build on this machine
@@ -173,6 +177,8 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Token(args) => commands::token::run(&args, global, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Runs(args) => commands::runs::run(args, global, output).await,
+        Command::Status(args) => commands::status::run(args, global, output).await,
+        Command::Config(args) => commands::config::run(&args, global, output),
         Command::Steps(args) => commands::steps::run(args, global, output).await,
         Command::Queue(args) => commands::queue::run(args, global, output).await,
         Command::Audit(args) => commands::audit::run(args, global, output).await,
