@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod batch;
 pub mod bench;
+pub mod breaker;
 pub mod content;
 pub mod database;
 pub mod error;
@@ -12,6 +13,7 @@ pub mod id;
 pub mod idempotency;
 pub mod identity;
 pub mod invariant;
+pub mod limit;
 pub mod metrics;
 pub mod notify;
 pub mod pipeline;

@@ -6,16 +6,20 @@
 //! gives that back and books what it did cost. So calls at the same time can't spend more than there is.
 
 mod close;
+mod gate;
 mod open;
 mod orphan;
 
 use rust_decimal::Decimal;
 use serde_json::Value;
+use uuid::Uuid;
 
 pub use close::{Closed, close, close_group};
+pub use gate::Shut;
 pub use open::{Opened, open_group};
 pub use orphan::{GROUP, close_orphans, forgotten, left_by, orphans};
 
+use crate::breaker::Health;
 use crate::error::ErrorCode;
 use crate::id::{BatchId, InteractionId, LeaseToken, OrgId, ProviderCallId, RunId, SessionId, UserId};
 
@@ -56,6 +60,8 @@ pub struct NewCall {
     pub batch_id: Option<BatchId>,
     /// What the call can cost at most: reserved from its batch's budget, if there is one.
     pub most_cents: Decimal,
+    /// The fence of an open breaker's probe, if the call is one.
+    pub probe: Option<Uuid>,
 }
 
 /// How a call ended.
@@ -77,6 +83,8 @@ pub struct CallEnd {
     pub cost_cents: Decimal,
     /// Why it failed; `None`: it did not.
     pub error: Option<(ErrorCode, String)>,
+    /// What it says of the provider: counted with the closing.
+    pub health: Health,
 }
 
 /// A call that nobody has closed.

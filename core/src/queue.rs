@@ -38,6 +38,7 @@ pub mod promote;
 pub mod rank;
 pub mod reap;
 pub mod redrive;
+pub mod release;
 pub mod settle;
 mod settlement;
 mod shapes;

@@ -97,3 +97,12 @@ UPDATE provider_calls c SET batch_id = r.batch_id, reserved_cents = CASE WHEN r.
 FROM pipeline_runs r WHERE r.id = c.pipeline_run_id;
 INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents, spent_cents, reserved_cents) VALUES (u(71), u(1), 10, 0.5, 1);
 SELECT add_batch_event(70, 1, 'completed', 3, 1, 1, 1), add_batch_event(70, 2, 'completed', 3, 1, 1, 1);
+
+-- A breaker that was open for a minute, and one that is.
+INSERT INTO breakers (operation, provider, model, status, until, effective_at)
+VALUES ('llm', 'simulator', 'm1', 'closed', NULL, NULL), ('llm', 'simulator', 'm2', 'open', now(), ago(3));
+INSERT INTO breaker_events (id, operation, provider, model, opened_at, closed_at)
+VALUES (u(90), 'llm', 'simulator', 'm1', ago(6), ago(5)), (u(91), 'llm', 'simulator', 'm2', ago(3), NULL);
+UPDATE provider_calls SET model_id = 'm1', probe = CASE tokens_out WHEN 2 THEN u(92) END,
+  started_at = CASE tokens_out WHEN 2 THEN ago(5.5) ELSE ago(4) END
+WHERE pipeline_run_id = u(21);

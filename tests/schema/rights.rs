@@ -16,6 +16,10 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("leases", "duties of processes"),
     ("retention_marks", "how far duties have come that serve all organisations"),
     ("pauses", "a lane's or a pipeline's is of no organisation; a batch's names its own, and the api sees no other"),
+    ("breakers", "a provider is down for everybody"),
+    ("breaker_counts", "what became of calls of all organisations, without a word of whose"),
+    ("breaker_events", "when a provider was down"),
+    ("limits", "a provider's limits are the installation's; an organisation's are its budgets"),
     (
         "audit_log",
         "what is done to a lane, a provider or the installation is of no organisation; the api sees its own entries only",

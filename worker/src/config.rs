@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use hellosales_core::retention::Policy;
 
-pub use provider::ProviderConfig;
+pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use retention::read as read_retention;
 pub use runtime::WorkerConfig;
 

@@ -2,10 +2,13 @@
 //! through, and the prices.
 
 pub mod call;
+mod exchange;
+pub mod google;
 pub mod http;
 pub mod openai;
 pub mod price;
 pub mod schema;
+pub mod set;
 mod sse;
 
 use std::fmt;
@@ -69,6 +72,8 @@ pub struct LlmRequest {
     pub max_tokens: Option<u32>,
     /// The shape of the JSON that the answer is to be; `None`: it is text.
     pub schema: Option<&'static Schema>,
+    /// Whether it is told while it comes; else it comes as one delta, when the model is done.
+    pub stream: bool,
 }
 
 /// What comes back, in order: `Started`, deltas, perhaps `Usage`, `Finished`.

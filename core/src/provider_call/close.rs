@@ -1,4 +1,5 @@
-//! Closing calls: once each, and whoever does it adds the cost to the run, and to its batch.
+//! Closing calls: once each, and whoever does it adds the cost to the run, and to its batch, and counts the end for its
+//! breaker.
 
 use std::collections::HashSet;
 
@@ -6,6 +7,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::CallEnd;
+use crate::breaker::Health;
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::id::ProviderCallId;
@@ -113,6 +115,8 @@ struct Columns {
     costs: Vec<Decimal>,
     codes: Vec<Option<String>>,
     messages: Vec<Option<String>>,
+    /// Whether it counts for its breaker, and as a failure: null if it doesn't.
+    faults: Vec<Option<bool>>,
 }
 
 impl Columns {
@@ -127,6 +131,11 @@ impl Columns {
         self.costs.push(end.cost_cents);
         self.codes.push(end.error.as_ref().map(|(code, _)| code.as_str().to_owned()));
         self.messages.push(end.error.as_ref().map(|(_, text)| text.clone()));
+        self.faults.push(match end.health {
+            Health::Well => Some(false),
+            Health::Fault => Some(true),
+            Health::Unseen => None,
+        });
     }
 }
 
@@ -157,6 +166,7 @@ async fn write(tx: &mut Tx, columns: &Columns) -> Result<Vec<Row>, DatabaseError
         &columns.costs,
         &columns.codes as &[Option<String>],
         &columns.messages as &[Option<String>],
+        &columns.faults as &[Option<bool>],
     )
     .fetch_all(tx.connection())
     .await?;

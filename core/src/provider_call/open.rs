@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::NewCall;
+use super::gate::{self, Shut};
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::id::{InteractionId, SessionId, UserId};
@@ -23,6 +24,8 @@ pub enum Opened {
         /// Calls under way hold some of it, which may come back.
         may_come_back: bool,
     },
+    /// Its model may not be called now.
+    Shut(Shut),
 }
 
 /// What is left of a batch's budget.
@@ -33,7 +36,8 @@ struct Budget {
     reserved: Decimal,
 }
 
-/// Opens calls in one transaction: those whose steps are running under their tokens, and whose batches' budgets reach.
+/// Opens calls in one transaction: those whose steps are running under their tokens, whose batches' budgets reach, and whose
+/// models may be called.
 /// Says of each, in their order, what became of it.
 ///
 /// # Errors
@@ -49,9 +53,14 @@ pub async fn open_group(db: &Database, calls: &[&NewCall]) -> Result<Vec<Opened>
         .map(|(call, _)| (*call, reserved(&budgets, call)))
         .collect();
     let open = insert(&mut tx, &passed).await?;
-    for (call, opened) in calls.iter().zip(&mut opened) {
-        if *opened == Opened::Open && !open.contains(&call.id.uuid()) {
-            *opened = Opened::Lost;
+    let left_out: Vec<&NewCall> =
+        passed.iter().map(|(call, _)| *call).filter(|call| !open.contains(&call.id.uuid())).collect();
+    if !left_out.is_empty() {
+        let shut = gate::shut(&mut tx, &left_out).await?;
+        for (call, opened) in calls.iter().zip(&mut opened) {
+            if *opened == Opened::Open && !open.contains(&call.id.uuid()) {
+                *opened = shut.get(&call.id.uuid()).map_or(Opened::Lost, |shut| Opened::Shut(*shut));
+            }
         }
     }
     let held = passed.iter().filter(|(call, _)| open.contains(&call.id.uuid()));
@@ -114,6 +123,7 @@ struct Columns {
     prompts: Vec<Value>,
     tokens_in: Vec<i32>,
     reserved: Vec<Decimal>,
+    probes: Vec<Option<Uuid>>,
 }
 
 impl Columns {
@@ -134,6 +144,7 @@ impl Columns {
         self.prompts.push(call.prompt_messages.clone());
         self.tokens_in.push(call.tokens_in);
         self.reserved.push(reserved);
+        self.probes.push(call.probe);
     }
 }
 
@@ -165,6 +176,7 @@ async fn insert(tx: &mut Tx, calls: &[(&NewCall, Decimal)]) -> Result<HashSet<Uu
         &columns.prompts,
         &columns.tokens_in,
         &columns.reserved,
+        &columns.probes as &[Option<Uuid>],
     )
     .fetch_all(tx.connection())
     .await?;
@@ -222,6 +234,7 @@ mod tests {
             tokens_in: 0,
             batch_id: batch,
             most_cents: most_cents.into(),
+            probe: None,
         }
     }
 

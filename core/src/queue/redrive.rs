@@ -85,7 +85,7 @@ pub(super) enum OfBatch {
     Revived,
     /// Somebody holds it: to be looked at again.
     Locked,
-    /// It can't be redriven any more.
+    /// It can't be redriven any more, or was pruned.
     Gone,
 }
 
@@ -93,7 +93,7 @@ pub(super) enum OfBatch {
 pub(super) async fn of_batch(tx: &mut Tx, org: OrgId, run: RunId) -> Result<OfBatch, DatabaseError> {
     let locked = settle::lock_free_runs(tx, &[run.uuid()]).await?;
     let Some(locked) = locked.into_iter().next().filter(|locked| locked.org_id == org) else {
-        return Ok(OfBatch::Locked);
+        return Ok(if exists(tx, org, run).await? { OfBatch::Locked } else { OfBatch::Gone });
     };
     if locked.status != RunStatus::Failed || !close_dead_letter(tx, run, locked.generation, "batch").await? {
         return Ok(OfBatch::Gone);
@@ -101,6 +101,15 @@ pub(super) async fn of_batch(tx: &mut Tx, org: OrgId, run: RunId) -> Result<OfBa
     batch::take_item_back(tx, run).await?;
     revive(tx, &locked, Lane::Bulk, false).await?;
     Ok(OfBatch::Revived)
+}
+
+async fn exists(tx: &mut Tx, org: OrgId, run: RunId) -> Result<bool, DatabaseError> {
+    let found = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT 1 FROM pipeline_runs WHERE id = $1 AND org_id = $2) AS "found!""#,
+        run.uuid(),
+        org.uuid(),
+    );
+    Ok(found.fetch_one(tx.connection()).await?)
 }
 
 /// A failed run lives again: its steps, its row, and what its followers are told. The caller holds its lock. Returns its life.

@@ -143,6 +143,7 @@ impl LlmDoor {
             tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
             batch_id: cx.run.batch.map(|(batch, _)| batch),
             most_cents,
+            probe: None,
         };
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
             Asked::Open(entry) => *entry,
@@ -154,8 +155,10 @@ impl LlmDoor {
             return Err(StageError::Lost);
         }
         let Prompt { messages, temperature, max_tokens, schema } = prompt;
-        let stream = self.llm.generate(LlmRequest { model, messages, temperature, max_tokens, schema });
-        Ok(Call { stream, entry, finish: None })
+        // An answer that nobody follows comes as one: hundreds of events less to make and to read.
+        let streamed = cx.stream.is_some();
+        let request = LlmRequest { model, messages, temperature, max_tokens, schema, stream: streamed };
+        Ok(Call { stream: self.llm.generate(request), streamed, entry, finish: None })
     }
 
     /// What a call can cost at most.
@@ -215,6 +218,8 @@ impl LlmDoor {
 /// A call under way. Dropping it stops the provider's stream, and closes it in the ledger as abandoned.
 pub struct Call {
     stream: BoxStream<'static, Result<LlmEvent, ProviderError>>,
+    /// Its first piece is a first token, not the whole.
+    streamed: bool,
     entry: Entry,
     finish: Option<Finish>,
 }
@@ -238,7 +243,7 @@ impl Call {
                     tracing::debug!(call_id = %self.entry.id(), provider_request_id = request_id.as_deref(), ?limits, "provider answers");
                 }
                 LlmEvent::Delta(text) => {
-                    self.entry.received(&text);
+                    self.entry.received(&text, self.streamed);
                     return Ok(Some(text));
                 }
                 LlmEvent::Usage(usage) => self.entry.told(usage),
@@ -271,7 +276,7 @@ impl Call {
         if self.entry.text().trim().is_empty() {
             return Err(self.fail(ProviderError::Malformed("an empty answer")).await);
         }
-        let Self { stream, entry, finish } = self;
+        let Self { stream, entry, finish, .. } = self;
         drop(stream);
         Ok(entry.succeed(finish).await)
     }

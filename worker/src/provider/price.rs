@@ -140,6 +140,8 @@ mod tests {
         assert_eq!(cost("groq", "llama-3.3-70b-versatile", 1_000_000, 1_000_000), "138");
         assert_eq!(cost("groq", "openai/gpt-oss-20b", 1, 0), "0.000008", "half a millionth is rounded up, once");
         assert_eq!(cost("groq", "openai/gpt-oss-20b", 3, 0), "0.000023");
+        assert_eq!(cost("google", "gemini-2.5-flash", 1_000, 100), "0.055");
+        assert_eq!(cost("google", "gemini-9", 1_000_000, 0), "200", "one that is new is dear");
     }
 
     #[test]

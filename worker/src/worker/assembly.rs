@@ -311,7 +311,7 @@ async fn hear(listener: Listener, wake: Arc<Notify>, look: Arc<Notify>, holdings
             Ok(Wake::Queue(_)) => wake.notify_one(),
             // Only whether to look at once: what was cancelled is what the look doesn't find.
             Ok(Wake::Cancel(runs)) if holdings.has_any(&runs) => look.notify_one(),
-            Ok(Wake::Cancel(_) | Wake::Stream(_) | Wake::Batch) => {}
+            Ok(Wake::Cancel(_) | Wake::Stream(_) | Wake::Batch | Wake::Provider) => {}
             Ok(Wake::Reconnected) | Err(RecvError::Lagged(_)) => {
                 wake.notify_one();
                 look.notify_one();

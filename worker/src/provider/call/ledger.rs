@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hellosales_core::breaker::Health;
 use hellosales_core::provider_call::{CallEnd, NewCall, Opened};
 use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId};
 use tokio::runtime::Handle;
@@ -92,6 +93,10 @@ impl Entry {
                     entry.forget();
                     Ok(Asked::OverBudget { may_come_back })
                 }
+                Ok(Opened::Shut(_)) => {
+                    entry.forget();
+                    Ok(Asked::Lost)
+                }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
                 Err(error) => Err(error),
             };
@@ -125,9 +130,11 @@ impl Entry {
         self.known.sent.get_or_insert_with(Instant::now);
     }
 
-    pub(super) fn received(&mut self, text: &str) {
+    pub(super) fn received(&mut self, text: &str, streamed: bool) {
         let known = &mut self.known;
-        known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
+        if streamed {
+            known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
+        }
         known.text.push_str(text);
     }
 
@@ -191,6 +198,7 @@ impl Known {
             tokens_out: i32::try_from(usage.tokens_out).unwrap_or(i32::MAX),
             usage_estimated,
             cost_cents,
+            health: if error.is_none() { Health::Well } else { Health::Unseen },
             error,
             output: self.text,
         }

@@ -2,6 +2,7 @@
 //! where it doesn't.
 
 mod faults;
+mod whole;
 mod wire;
 
 use std::time::Duration;
@@ -43,6 +44,7 @@ fn request(model: &str) -> LlmRequest {
         temperature: Some(0.5),
         max_tokens: Some(200),
         schema: None,
+        stream: true,
     }
 }
 

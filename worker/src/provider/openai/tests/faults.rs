@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
-use super::super::{MAX_BODY_BYTES, MAX_TEXT_BYTES};
+use super::super::super::exchange::{MAX_BODY_BYTES, MAX_TEXT_BYTES};
 use super::{ProviderError, QUICK, STREAM, World, ask, client, delta, finish, json, raw, request, serve};
 
 /// How a call ends that is answered with these bytes.

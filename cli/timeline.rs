@@ -8,7 +8,7 @@ use crate::output::{Output, Paint};
 const WIDTH: i64 = 24;
 
 /// The lines of the picture. `name` names a worker by its process.
-pub(super) fn picture(attempts: &[Attempt], name: impl Fn(Option<i32>) -> String, output: Output) -> Vec<String> {
+pub(crate) fn picture(attempts: &[Attempt], name: impl Fn(Option<i32>) -> String, output: Output) -> Vec<String> {
     let end = attempts.iter().map(|attempt| attempt.started_ms + attempt.duration_ms).max().unwrap_or(0).max(1);
     let scale = format!("0 ms {:>width$}", format!("{end} ms"), width = usize::try_from(WIDTH - 5).unwrap_or(0));
     let head = format!("  {:<14} {:<7} {:<8} {scale} {:>6} {:>8}", "stage", "attempt", "worker", "ms", "cents");
