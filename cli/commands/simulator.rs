@@ -36,7 +36,9 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> 
             .fix("name another address, e.g. --listen 127.0.0.1:18090")
     })?;
     let url = simulator.url();
-    output.say(format!("simulator  {url}/v1 (OpenAI), {url}/openai/v1 (Groq), {url} (Gemini), {url}/.well-known/jwks.json"));
+    output.say(format!(
+        "simulator  {url}/v1 (OpenAI), {url}/openai/v1 (Groq), {url} (Gemini), {url}/.well-known/jwks.json"
+    ));
     simulator.run(stop).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,9 @@ async fn python() -> Option<String> {
 #[tokio::test]
 async fn the_sdks_of_openai_groq_and_google_work_against_the_simulator_unchanged() {
     let Some(python) = python().await else {
-        eprintln!("SKIPPED: no Python with the packages openai, groq and google-genai; the simulator was not judged by them");
+        eprintln!(
+            "SKIPPED: no Python with the packages openai, groq and google-genai; the simulator was not judged by them"
+        );
         return;
     };
     let folder = Folder::new();
