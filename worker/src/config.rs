@@ -2,6 +2,7 @@
 //! its name and what it should be; an empty one counts as not set.
 
 mod budget;
+mod door;
 mod provider;
 mod runtime;
 
@@ -10,6 +11,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 pub use budget::BudgetConfig;
+pub use door::DoorConfig;
 pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use runtime::WorkerConfig;
 

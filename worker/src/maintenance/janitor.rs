@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hellosales_core::breaker;
 use hellosales_core::content::client_import;
 use hellosales_core::queue::reap::{self, Overdue};
 use hellosales_core::queue::{janitor, lease, pause};
@@ -122,6 +123,11 @@ impl Maintenance {
             }
         }
         while client_import::prune(&self.database).await? {
+            if started.elapsed() > ROUND {
+                return Ok(Pruned::UpTo(None));
+            }
+        }
+        while breaker::prune(&self.database).await? {
             if started.elapsed() > ROUND {
                 return Ok(Pruned::UpTo(None));
             }
