@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hellosales_core::breaker;
 use hellosales_core::queue::reap::{self, Overdue};
 use hellosales_core::queue::{lease, pause};
 use hellosales_core::retention::{self, Prunable, RowId};
@@ -128,6 +129,11 @@ impl Maintenance {
         let made = retention::make_months(&self.database).await?;
         if made > 0 {
             tracing::info!(worker_id = %self.worker, made, "months to come have their partitions");
+        }
+        while breaker::prune(&self.database).await? {
+            if started.elapsed() > ROUND {
+                return Ok(Some(at));
+            }
         }
         self.close_forgotten().await?;
         Ok(None)
