@@ -33,6 +33,10 @@ use clap::{Parser, Subcommand};
 
 use crate::output::{Format, Output};
 
+/// A worker makes and drops many small things in many threads; with the system's allocator a third of its time went there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A durable job-queue worker system on PostgreSQL for AI sales text.
 #[derive(Debug, Parser)]
 #[command(name = "hellosales", version, propagate_version = true, disable_help_subcommand = true)]
@@ -101,8 +105,10 @@ enum Command {
     Api(commands::api::Args),
     /// Execute steps
     Worker(commands::worker::Args),
-    /// Play the provider, and issue development tokens
+    /// Play the provider, as OpenAI, Groq and Gemini, and issue development tokens
     Simulator(commands::simulator::Args),
+    /// What is wrong now, and the next command to type; exit 1 if anything is
+    Status(commands::status::Args),
     /// Runs: list them, look into one, follow it, stop it
     Runs(commands::runs::Args),
     /// The queue's rows: one stage of one run each
@@ -117,6 +123,8 @@ enum Command {
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
+    /// Every setting, and where its value comes from
+    Config(commands::config::Args),
     /// Who did what to what, and why
     Audit(commands::audit::Args),
     /// Measure this build on this machine
@@ -171,6 +179,8 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Token(args) => commands::token::run(&args, global, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Runs(args) => commands::runs::run(args, global, output).await,
+        Command::Status(args) => commands::status::run(args, global, output).await,
+        Command::Config(args) => commands::config::run(&args, global, output),
         Command::Steps(args) => commands::steps::run(args, global, output).await,
         Command::Queue(args) => commands::queue::run(args, global, output).await,
         Command::Audit(args) => commands::audit::run(args, global, output).await,

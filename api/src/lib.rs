@@ -7,6 +7,7 @@ mod config;
 mod envelope;
 mod error;
 mod extract;
+mod feed;
 mod follow;
 mod generation;
 mod import;

@@ -5,6 +5,7 @@
 //! A call of a batch or an organisation with a budget reserves there what it can cost at most, in the transaction that opens
 //! it. Closing gives that back and books what it did cost. So calls at the same time can't spend more than there is.
 
+mod again;
 mod close;
 mod gate;
 mod open;
@@ -14,6 +15,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use again::landed;
 pub use close::{Closed, close, close_group};
 pub use gate::Shut;
 pub use open::{Opened, open_group};
@@ -60,10 +62,10 @@ pub struct NewCall {
     pub batch_id: Option<BatchId>,
     /// What the call can cost at most: reserved from its batch's budget and its organisation's, if there are such.
     pub most_cents: Decimal,
-    /// How many tokens its prompt and its answer can have at most: reserved from its organisation's budget.
-    pub most_tokens: i64,
     /// The fence of an open breaker's probe, if the call is one.
     pub probe: Option<Uuid>,
+    /// How many tokens its prompt and its answer can have at most: reserved from its organisation's budget.
+    pub most_tokens: i64,
 }
 
 /// How a call ended.

@@ -51,8 +51,8 @@ pub(super) fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> New
         tokens_in: 10,
         batch_id: Some(batch),
         most_cents: MOST,
-        most_tokens: 20,
         probe: None,
+        most_tokens: 20,
     }
 }
 

@@ -12,11 +12,13 @@ mod twins;
 
 use std::sync::{Arc, Mutex};
 
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::notify::Notifier;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::WorkerConfig;
 use crate::environment::Environment;
 use sightings::Sightings;
 
@@ -33,6 +35,7 @@ pub(crate) struct Maintenance {
     pub(crate) lease: Duration,
     /// It takes nothing more on.
     pub(crate) draining: CancellationToken,
+    automatic: Automatic,
     sightings: Arc<Mutex<Sightings>>,
 }
 
@@ -41,11 +44,13 @@ impl Maintenance {
         environment: Environment,
         worker: WorkerId,
         notifier: Notifier,
-        lease: Duration,
+        config: &WorkerConfig,
         draining: CancellationToken,
     ) -> Self {
+        let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
-        Self { database: environment.database.clone(), environment, worker, notifier, lease, draining, sightings }
+        let database = environment.database.clone();
+        Self { database, environment, worker, notifier, lease, draining, automatic, sightings }
     }
 
     fn lease_ms(&self) -> i64 {

@@ -9,7 +9,7 @@ WITH v AS (
       completed_at = clock_timestamp()
   FROM v WHERE t.id = ANY ($1) AND t.id = v.id AND t.completed_at IS NULL
   RETURNING t.id, t.pipeline_run_id, t.provider, t.model_id, t.success, t.cost_cents, t.tokens_in, t.tokens_out, t.ttft_ms, t.latency_ms,
-    t.batch_id, t.reserved_cents, t.operation, v.fault, t.org_id, t.counted_at, t.most_tokens, t.most_cents
+    t.batch_id, t.reserved_cents, t.org_id, t.counted_at, t.most_tokens, t.most_cents, t.operation, v.fault
 ), k AS (
   INSERT INTO breaker_counts (operation, provider, model, calls, failures)
   SELECT c.operation, c.provider, coalesce(c.model_id, ''), count(*), count(*) FILTER (WHERE c.fault)

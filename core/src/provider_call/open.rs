@@ -26,10 +26,10 @@ pub enum Opened {
         /// Calls under way hold some of it, which may come back.
         may_come_back: bool,
     },
-    /// Its organisation's budget doesn't reach.
-    OverOrgBudget(Exceeded),
     /// Its model may not be called now.
     Shut(Shut),
+    /// Its organisation's budget doesn't reach.
+    OverOrgBudget(Exceeded),
 }
 
 /// What is left of a batch's budget.
@@ -339,8 +339,8 @@ mod tests {
             tokens_in: 0,
             batch_id: batch,
             most_cents: most_cents.into(),
-            most_tokens: 0,
             probe: None,
+            most_tokens: 0,
         }
     }
 

@@ -193,6 +193,18 @@ pub async fn get(tx: &mut OrgTx<'_>, id: RunId, viewer: Viewer) -> Result<Option
     Ok(written::with(tx, row.into_iter().collect()).await?.pop())
 }
 
+/// These of a person's runs, without what they wrote, the oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_person(tx: &mut OrgTx<'_>, user: UserId, ids: &[RunId]) -> Result<Vec<RunRow>, DatabaseError> {
+    let org = tx.org().uuid();
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let query =
+        select!("WHERE r.id = ANY ($2) AND r.org_id = $1 AND r.user_id = $3 ORDER BY r.id", org, &ids, user.uuid());
+    Ok(query.fetch_all(tx.connection()).await?)
+}
+
 /// A page of the runs that this viewer may see, newest first.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use hellosales_core::pulse::why::{WaitReason, Waiting};
 use hellosales_core::queue::submit::NewRun;
 use hellosales_core::run::Lane;
 use hellosales_core::{RunId, WorkerId};
+use hellosales_worker::config::WorkerConfig;
 use hellosales_worker::registry::Registry;
 use hellosales_worker::worker::{Worker, WorkerHandle};
 
@@ -26,7 +27,8 @@ static DIAMOND_2: Pipeline = Pipeline::new(
 async fn program(bench: &Bench<'_>, versions: &[&'static Pipeline], b: &std::sync::Arc<Script>) -> WorkerHandle {
     let registry =
         versions.iter().fold(Registry::new(), |registry, graph| registry.pipeline(graph, diamond(b, &Script::of(&[]))));
-    Worker::start(config(), registry, Plan::environment(&bench.db.url, 30_000)).await.expect("a worker")
+    let config = WorkerConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config() };
+    Worker::start(config, registry, Plan::environment(&bench.db.url, 30_000)).await.expect("a worker")
 }
 
 async fn submit(bench: &Bench<'_>, pipeline: &'static Pipeline) -> RunId {
@@ -121,11 +123,11 @@ async fn a_worker_that_an_operator_drains_ends_what_runs_takes_nothing_more_and_
         b.begun().await;
         until(bench, "SELECT status FROM pipeline_steps WHERE stage = 2", "completed").await;
         bench.sql("UPDATE workers SET draining = true").await;
+        let ready = format!("http://{}/ready", worker.address().expect("an address"));
+        while reqwest::get(&ready).await.expect("an answer").status() != 503 {}
         let told = submit(bench, &DIAMOND).await;
-        let after = waiting(bench, told).await;
-        // It may have been claimed before the worker heard of it; else nobody takes it.
-        assert!(after.is_none_or(|why| why.reason == WaitReason::NoWorker));
-        until(bench, "SELECT draining AND NOT drained FROM workers", "true").await;
+        assert_eq!(waiting(bench, told).await.map(|why| why.reason), Some(WaitReason::NoWorker));
+        assert!(!bench.value::<bool>("SELECT drained FROM workers").await, "something runs still");
         b.go_on();
         until(bench, "SELECT drained FROM workers", "true").await;
         assert_eq!(bench.steps(run).await, ["0 completed", "1 completed", "2 completed", "3 ready"]);

@@ -143,8 +143,8 @@ impl LlmDoor {
             tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
             batch_id: cx.run.batch.map(|(batch, _)| batch),
             most_cents,
-            most_tokens: i64::from(most.tokens_in) + i64::from(most.tokens_out),
             probe: None,
+            most_tokens: i64::from(most.tokens_in) + i64::from(most.tokens_out),
         };
         let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
             Asked::Open(entry) => *entry,

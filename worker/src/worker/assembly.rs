@@ -152,6 +152,7 @@ impl Assembly {
             database: self.database.clone(),
             worker: self.id,
             stage_timeout_ms: self.environment.config.stage_timeout_ms,
+            automatic: self.config.automatic,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
             pauses: known_pauses,
@@ -206,7 +207,7 @@ impl Assembly {
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
         let draining = self.signals.draining.clone();
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease, draining);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, &self.config, draining);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
@@ -231,11 +232,14 @@ impl Assembly {
             claimer.run().await;
             drop(claiming);
         });
-        let (monitor, drained) =
-            (monitor(self.id, claims, runner, self.floor.clone(), claimed_out), self.signals.drained.clone());
+        let monitor = monitor(self.id, claims, runner, self.floor.clone(), claimed_out);
+        let Signals { stopping, drained, .. } = self.signals.clone();
         let monitor = async move {
             monitor.await;
-            drained.cancel();
+            // Of one that goes its row says it: it is gone.
+            if !stopping.is_cancelled() {
+                drained.cancel();
+            }
         };
         // Not on the floor: it outlives the kill, to say when all is gone.
         let tracker = TaskTracker::new();

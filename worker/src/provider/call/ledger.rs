@@ -96,13 +96,13 @@ impl Entry {
                     entry.forget();
                     Ok(Asked::OverBudget { may_come_back })
                 }
-                Ok(Opened::OverOrgBudget(exceeded)) => {
-                    entry.forget();
-                    Ok(Asked::OverOrgBudget(exceeded))
-                }
                 Ok(Opened::Shut(_)) => {
                     entry.forget();
                     Ok(Asked::Lost)
+                }
+                Ok(Opened::OverOrgBudget(exceeded)) => {
+                    entry.forget();
+                    Ok(Asked::OverOrgBudget(exceeded))
                 }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
                 Err(error) => Err(error),
