@@ -104,6 +104,10 @@ enum Command {
     Simulator(commands::simulator::Args),
     /// Runs: list them, look into one, follow it, stop it
     Runs(commands::runs::Args),
+    /// Dead letters: what failed, and what is done about it
+    Dlq(Box<commands::dlq::Args>),
+    /// What is done to many at once
+    Ops(commands::ops::Args),
     /// Who executes steps
     Workers(commands::workers::Args),
     /// Bring the schema up to date
@@ -162,6 +166,8 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Token(args) => commands::token::run(&args, global, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Runs(args) => commands::runs::run(args, global, output).await,
+        Command::Dlq(args) => commands::dlq::run(*args, global, output).await,
+        Command::Ops(args) => commands::ops::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod invariant;
 pub mod metrics;
 pub mod notify;
+pub mod operation;
 pub mod pipeline;
 pub mod provider_call;
 pub mod pulse;

@@ -4,6 +4,7 @@ pub mod filter;
 pub mod prefix;
 pub mod run_list;
 pub mod runs;
+pub mod standing;
 pub mod window;
 pub mod workers;
 mod written;

@@ -15,6 +15,7 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("workers", "processes serve all organisations"),
     ("leases", "duties of processes"),
     ("pauses", "a lane's or a pipeline's is of no organisation; a batch's names its own, and the api sees no other"),
+    ("ops", "an operator's is over organisations; the api sees those of its own only, and each item names its own"),
     (
         "audit_log",
         "what is done to a lane, a provider or the installation is of no organisation; the api sees its own entries only",

@@ -3,6 +3,7 @@
 
 mod admitter;
 mod janitor;
+mod operations;
 mod orphans;
 mod pauses;
 mod promoter;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use hellosales_core::dead_letter::Automatic;
 use hellosales_core::notify::Notifier;
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
 
@@ -33,14 +35,29 @@ pub(crate) struct Maintenance {
     pub(crate) notifier: Notifier,
     pub(crate) lease: Duration,
     automatic: Automatic,
+    pipelines: Arc<[&'static Pipeline]>,
     sightings: Arc<Mutex<Sightings>>,
 }
 
 impl Maintenance {
-    pub(crate) fn new(environment: Environment, worker: WorkerId, notifier: Notifier, config: &WorkerConfig) -> Self {
+    pub(crate) fn new(
+        environment: Environment,
+        worker: WorkerId,
+        notifier: Notifier,
+        (config, pipelines): (&WorkerConfig, Arc<[&'static Pipeline]>),
+    ) -> Self {
         let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
-        Self { database: environment.database.clone(), environment, worker, notifier, lease, automatic, sightings }
+        Self {
+            database: environment.database.clone(),
+            environment,
+            worker,
+            notifier,
+            lease,
+            automatic,
+            pipelines,
+            sightings,
+        }
     }
 
     fn lease_ms(&self) -> i64 {

@@ -40,6 +40,7 @@ impl Maintenance {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
                 held = self.within(self.free(held)).await.flatten();
+                self.within(self.redrive_due()).await;
             }
             if now >= prune {
                 match self.within(self.prune(at)).await {

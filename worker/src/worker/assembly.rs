@@ -6,6 +6,7 @@ use std::time::Duration;
 use apalis_core::monitor::Monitor;
 use apalis_core::worker::builder::WorkerBuilder;
 use hellosales_core::notify::{Listener, Notifier, Wake};
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::queue::Pauses;
 use hellosales_core::queue::lease::{self, Beat};
 use hellosales_core::{Database, WorkerId};
@@ -148,6 +149,7 @@ impl Assembly {
             draining: self.signals.draining.clone(),
             pauses: known_pauses,
         });
+        let pipelines = registry.pipelines().into();
         let ring = Ring {
             worker: self.id,
             registry,
@@ -176,11 +178,11 @@ impl Assembly {
             clock: Clock::default(),
         };
         self.duties.detach(desk.run());
-        self.start_duties(pauses);
+        self.start_duties(pauses, pipelines);
         self.supervise(claimer, claims, runner);
     }
 
-    fn start_duties(&self, pauses: watch::Sender<Arc<Pauses>>) {
+    fn start_duties(&self, pauses: watch::Sender<Arc<Pauses>>, pipelines: Arc<[&'static Pipeline]>) {
         let (database, notifier) = (self.database.clone(), self.notifier.clone());
         let heart = Heart {
             database: database.clone(),
@@ -196,7 +198,7 @@ impl Assembly {
             look: Arc::clone(&self.look),
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, &self.config);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, (&self.config, pipelines));
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
@@ -204,6 +206,7 @@ impl Assembly {
         self.duties.detach(maintenance.clone().promote());
         self.duties.detach(maintenance.clone().heed(pauses));
         self.duties.detach(maintenance.clone().admit(self.listener.subscribe()));
+        self.duties.detach(maintenance.clone().operate());
         self.duties.detach(maintenance.clean());
         self.duties.detach(hear(
             self.listener.clone(),
