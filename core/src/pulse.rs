@@ -11,6 +11,7 @@ pub mod runs;
 pub mod status;
 pub mod step_list;
 pub mod why;
+pub mod standing;
 pub mod window;
 pub mod workers;
 mod written;

@@ -41,6 +41,7 @@ impl Maintenance {
             if now >= overdue {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
+                self.within(self.redrive_due()).await;
             }
             // What a pause held goes on within a second of its end.
             held = self.within(self.free(held)).await.flatten();
