@@ -17,6 +17,8 @@ mod paging;
 mod port;
 mod private_postgres;
 mod problem;
+#[cfg(test)]
+mod runbooks;
 mod seed;
 mod shutdown;
 mod stack;

@@ -9,9 +9,9 @@ pub mod run_list;
 pub mod runs;
 pub mod status;
 pub mod step_list;
+pub mod why;
 pub mod window;
 pub mod workers;
-pub mod why;
 mod written;
 
 pub use written::Written;
