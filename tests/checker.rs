@@ -109,6 +109,17 @@ const PLANTS: &[(&str, &str)] = &[
         "stream_text_is_the_stored_text",
         "UPDATE sales_scripts SET closing_techniques = '[\"Wait\", \"Ask\"]' WHERE run_id = u(31)",
     ),
+    ("nothing_open_was_pruned", "DELETE FROM pipeline_runs WHERE id = u(25)"),
+    ("nothing_open_was_pruned", "DELETE FROM pipeline_events WHERE pipeline_run_id = u(25)"),
+    ("nothing_open_was_pruned", "UPDATE pipeline_runs SET llm_provider_call_id = u(98) WHERE id = u(25)"),
+    (
+        "nothing_open_was_pruned",
+        "SELECT add_call(22, gen_random_uuid(), NULL, NULL, NULL); DELETE FROM pipeline_runs WHERE id = u(22)",
+    ),
+    (
+        "nothing_open_was_pruned",
+        "INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES (u(1), u(99), 0, u(81))",
+    ),
     ("org_is_one", "UPDATE pipeline_steps SET org_id = u(2) WHERE run_id = u(23) AND stage = 0"),
     ("org_is_one", "UPDATE pipeline_events SET org_id = u(2) WHERE pipeline_run_id = u(21)"),
     ("org_is_one", "UPDATE provider_calls SET org_id = u(2)"),

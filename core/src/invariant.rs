@@ -141,6 +141,8 @@ checks! {
         "A stream has one end event a generation, the last one at the run's major."
     false rows "stream_text_is_the_stored_text" "src/invariant/stream_text_is_the_stored_text.sql"
         "The text that a reader has at the end, of each field, is the stored one; of a cancelled run it starts with it."
+    false rows "nothing_open_was_pruned" "src/invariant/nothing_open_was_pruned.sql"
+        "What is open has its run, its calls, its events, its items and its batch, however old it is."
     false rows "org_is_one" "src/invariant/org_is_one.sql"
         "All that belongs to a run belongs to its organisation."
     false rows "idempotency_keys_lead_somewhere" "src/invariant/idempotency_keys_lead_somewhere.sql"

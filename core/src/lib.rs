@@ -22,6 +22,7 @@ pub mod pipeline;
 pub mod provider_call;
 pub mod pulse;
 pub mod queue;
+pub mod retention;
 pub mod run;
 pub mod step;
 pub mod stream;

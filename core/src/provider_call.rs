@@ -5,6 +5,7 @@
 //! A call of a batch or an organisation with a budget reserves there what it can cost at most, in the transaction that opens
 //! it. Closing gives that back and books what it did cost. So calls at the same time can't spend more than there is.
 
+mod again;
 mod close;
 mod gate;
 mod open;
@@ -14,6 +15,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use again::landed;
 pub use close::{Closed, close, close_group};
 pub use gate::Shut;
 pub use open::{Opened, open_group};

@@ -27,6 +27,7 @@ mod claimed;
 pub mod companions;
 mod complete;
 mod defer;
+pub mod drain;
 mod fail;
 pub mod finish;
 mod gate;

@@ -45,7 +45,7 @@ async fn waiting(bench: &Bench<'_>, run: RunId) -> Option<String> {
     let viewer = Viewer { user_id: bench.user, sees_all: true };
     let mut org = tx.enter(bench.org).await.expect("entered");
     let row = pulse::runs::get(&mut org, run, viewer).await.expect("an answer").expect("the run");
-    row.waiting().map(|waiting| waiting.reason)
+    row.waiting().map(|waiting| waiting.reason.to_string())
 }
 
 #[tokio::test]

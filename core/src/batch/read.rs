@@ -132,7 +132,9 @@ struct Row {
     at: DateTime<Utc>,
 }
 
-/// One statement's columns, for one batch and for many. Each part is looked up by an index of the items: the join with the
+/// One statement's columns, for one batch and for many. What waits in a batch that is being cancelled is not begun any more, and
+/// counts as what it will be: cancelled, or failed if it waited for a retry. A run that waits for its time, or that a pause holds,
+/// isn't being written. Each part is looked up by an index of the items: the join with the
 /// live runs is never wider than a window of admission.
 macro_rules! select {
     (@ $where:tt, $($argument:expr),+) => {
@@ -151,15 +153,15 @@ macro_rules! select {
                  statement_timestamp() AS "at!"
                FROM (SELECT * FROM email_batches "# + $where + r#") b
                CROSS JOIN LATERAL (
-                 SELECT count(*) AS total, count(*) FILTER (WHERE i.status = 'completed') AS completed, count(*) FILTER (WHERE i.status = 'failed') AS failed,
-                   count(*) FILTER (WHERE i.status = 'cancelled') AS cancelled,
+                 SELECT count(*) AS total, count(*) FILTER (WHERE i.status = 'completed') AS completed, count(*) FILTER (WHERE i.status = 'failed' OR i.status = 'waiting' AND b.status = 'cancelling' AND i.run_id IS NOT NULL) AS failed,
+                   count(*) FILTER (WHERE i.status = 'cancelled' OR i.status = 'waiting' AND b.status = 'cancelling' AND i.run_id IS NULL) AS cancelled,
                    count(*) FILTER (WHERE i.status = 'completed' AND i.warnings > 0) AS warned,
                    count(*) FILTER (WHERE i.sampled AND i.status IN ('waiting', 'admitted')) AS sample_to_do,
                    coalesce(sum(i.cost_cents), 0) AS ended_cost
                  FROM batch_items i WHERE i.batch_id = b.id AND i.org_id = b.org_id
                ) c
                CROSS JOIN LATERAL (
-                 SELECT count(*) FILTER (WHERE r.status = 'running') AS running,
+                 SELECT count(*) FILTER (WHERE r.status = 'running' AND coalesce(s.status, 'running') NOT IN ('delayed', 'held')) AS running,
                    coalesce(sum(r.total_cost_cents), 0) AS live_cost, count(*) FILTER (WHERE s.status IN ('ready', 'running')) AS moving,
                    (array_agg(jsonb_build_array(s.delay_reason, s.detail) ORDER BY s.available_at) FILTER (WHERE s.status = 'delayed'))[1] AS delay,
                    min(s.available_at) AS delayed_until

@@ -119,7 +119,7 @@ pub async fn look(url: &str) -> Result<Health, DatabaseError> {
     Ok(Health {
         version,
         unsafe_settings,
-        migrations_applied: migrated.now,
+        migrations_applied: migrated.applied,
         migrations_known: migrate::known(),
         missing_roles,
         open_tables,

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn what_is_reserved_misshapen_unknown_or_too_long_is_refused() {
         let original = original();
-        let mut edit = |name: &str, value: Value| {
+        let edit = |name: &str, value: Value| {
             let mut input = original.clone();
             input[name] = value;
             edited("email", &original, &input, true)

@@ -2,10 +2,12 @@
 
 use hellosales_core::content::Viewer;
 use hellosales_core::pipeline::{Pipeline, enrich, transform, work};
-use hellosales_core::pulse::{self, runs::Waiting};
+use hellosales_core::pulse;
+use hellosales_core::pulse::why::{WaitReason, Waiting};
 use hellosales_core::queue::submit::NewRun;
 use hellosales_core::run::Lane;
 use hellosales_core::{RunId, WorkerId};
+use hellosales_worker::config::WorkerConfig;
 use hellosales_worker::registry::Registry;
 use hellosales_worker::worker::{Worker, WorkerHandle};
 
@@ -25,7 +27,8 @@ static DIAMOND_2: Pipeline = Pipeline::new(
 async fn program(bench: &Bench<'_>, versions: &[&'static Pipeline], b: &std::sync::Arc<Script>) -> WorkerHandle {
     let registry =
         versions.iter().fold(Registry::new(), |registry, graph| registry.pipeline(graph, diamond(b, &Script::of(&[]))));
-    Worker::start(config(), registry, Plan::environment(&bench.db.url, 30_000)).await.expect("a worker")
+    let config = WorkerConfig { listen: Some(([127, 0, 0, 1], 0).into()), ..config() };
+    Worker::start(config, registry, Plan::environment(&bench.db.url, 30_000)).await.expect("a worker")
 }
 
 async fn submit(bench: &Bench<'_>, pipeline: &'static Pipeline) -> RunId {
@@ -62,7 +65,7 @@ async fn a_run_of_a_version_that_no_living_worker_knows_waits_visibly_until_one_
         let (before, after) = (submit(bench, &DIAMOND).await, submit(bench, &DIAMOND_2).await);
         run_is(bench, before, "completed").await;
         let why = waiting(bench, after).await.expect("it waits");
-        assert_eq!(why.reason, "no_worker");
+        assert_eq!(why.reason, WaitReason::NoWorker);
         assert_eq!(why.detail.as_deref(), Some("no living worker knows diamond@2/a"));
         assert_eq!(bench.steps(after).await, ["0 ready"]);
 
@@ -101,7 +104,7 @@ async fn an_old_and_a_new_worker_side_by_side_each_do_what_they_know() {
         old.kill().await;
         let left = submit(bench, &DIAMOND).await;
         until(bench, &format!("SELECT lease_until < now() FROM workers WHERE id = '{}'", old.id()), "true").await;
-        assert_eq!(waiting(bench, left).await.map(|why| why.reason).as_deref(), Some("no_worker"));
+        assert_eq!(waiting(bench, left).await.map(|why| why.reason), Some(WaitReason::NoWorker));
         let back = program(bench, &[&DIAMOND], &Script::of(&[])).await;
         run_is(bench, left, "completed").await;
         back.drain().await;
@@ -120,11 +123,11 @@ async fn a_worker_that_an_operator_drains_ends_what_runs_takes_nothing_more_and_
         b.begun().await;
         until(bench, "SELECT status FROM pipeline_steps WHERE stage = 2", "completed").await;
         bench.sql("UPDATE workers SET draining = true").await;
+        let ready = format!("http://{}/ready", worker.address().expect("an address"));
+        while reqwest::get(&ready).await.expect("an answer").status() != 503 {}
         let told = submit(bench, &DIAMOND).await;
-        let after = waiting(bench, told).await;
-        // It may have been claimed before the worker heard of it; else nobody takes it.
-        assert!(after.is_none_or(|why| why.reason == "no_worker"));
-        until(bench, "SELECT draining AND NOT drained FROM workers", "true").await;
+        assert_eq!(waiting(bench, told).await.map(|why| why.reason), Some(WaitReason::NoWorker));
+        assert!(!bench.value::<bool>("SELECT drained FROM workers").await, "something runs still");
         b.go_on();
         until(bench, "SELECT drained FROM workers", "true").await;
         assert_eq!(bench.steps(run).await, ["0 completed", "1 completed", "2 completed", "3 ready"]);

@@ -232,11 +232,14 @@ impl Assembly {
             claimer.run().await;
             drop(claiming);
         });
-        let (monitor, drained) =
-            (monitor(self.id, claims, runner, self.floor.clone(), claimed_out), self.signals.drained.clone());
+        let monitor = monitor(self.id, claims, runner, self.floor.clone(), claimed_out);
+        let Signals { stopping, drained, .. } = self.signals.clone();
         let monitor = async move {
             monitor.await;
-            drained.cancel();
+            // Of one that goes its row says it: it is gone.
+            if !stopping.is_cancelled() {
+                drained.cancel();
+            }
         };
         // Not on the floor: it outlives the kill, to say when all is gone.
         let tracker = TaskTracker::new();
