@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod bench;
+pub(crate) mod budgets;
 pub(crate) mod chat;
 pub(crate) mod clients;
 pub(crate) mod completions;

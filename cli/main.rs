@@ -119,6 +119,8 @@ enum Command {
     Queue(commands::queue::Args),
     /// Who executes steps
     Workers(commands::workers::Args),
+    /// What organisations may use, a minute and a day, and have used
+    Budgets(commands::budgets::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
@@ -185,6 +187,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Queue(args) => commands::queue::run(args, global, output).await,
         Command::Audit(args) => commands::audit::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
+        Command::Budgets(args) => commands::budgets::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
         Command::Bench(args) => commands::bench::run(args, output).await,

@@ -4,6 +4,7 @@ mod cancel;
 mod list;
 mod show;
 mod watch;
+mod why;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Command {
     List(list::Args),
     /// One run: how it stands, and what happened in it
     Show(show::Args),
+    /// Why a run doesn't move, and what to type next
+    Why(why::Args),
     /// Follow a run until it ends; Ctrl-C leaves it running
     Watch(watch::Args),
     /// Stop runs; what a chat has said so far stays
@@ -40,6 +43,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     match args.command {
         Command::List(args) => list::run(&args, global, output).await,
         Command::Show(args) => show::run(&args, global, output).await,
+        Command::Why(args) => why::run(&args, global, output).await,
         Command::Watch(args) => watch::run(&args, global, output).await,
         Command::Cancel(args) => cancel::run(&args, global, output).await,
     }

@@ -1,5 +1,6 @@
 //! Read models: what is shown of the queue, a page in a bounded number of statements. Nothing here writes.
 
+pub mod explain;
 pub mod feed;
 pub mod filter;
 pub mod prefix;

@@ -295,7 +295,7 @@ impl RunRow {
             return None;
         }
         let pause = self.pause();
-        let ahead = self.ahead_run_id.map(|run| Ahead { run, count: self.ahead_count.unwrap_or(1) });
+        let ahead = self.ahead();
         Waiting::of(&Stands {
             status: self.step_status.as_deref()?,
             held_by: self.step_held_by.as_deref(),
@@ -307,6 +307,12 @@ impl RunRow {
             pause: pause.as_ref(),
             ahead: ahead.as_ref(),
         })
+    }
+
+    /// The run of its session that goes first, if it waits for its turn.
+    #[must_use]
+    pub fn ahead(&self) -> Option<Ahead> {
+        self.ahead_run_id.map(|run| Ahead { run, count: self.ahead_count.unwrap_or(1) })
     }
 
     /// What stands still that its step is of.
