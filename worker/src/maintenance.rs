@@ -2,6 +2,7 @@
 //! Each duty is a loop of its own; none of them is ever behind another.
 
 mod admitter;
+mod door;
 mod janitor;
 mod orphans;
 mod pauses;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use hellosales_core::breaker;
+use hellosales_core::content::client_import;
 use hellosales_core::queue::reap::{self, Overdue};
 use hellosales_core::queue::{lease, pause};
 use hellosales_core::retention::{self, Prunable, RowId};
@@ -129,6 +131,12 @@ impl Maintenance {
         if made > 0 {
             tracing::info!(worker_id = %self.worker, made, "months to come have their partitions");
         }
+        while breaker::prune(&self.database).await? {
+            if started.elapsed() > ROUND {
+                return Ok(Pruned::UpTo(None));
+            }
+        }
+        let _gone = janitor::prune_workers(&self.database).await?;
         self.close_forgotten().await?;
         Ok(None)
     }

@@ -215,6 +215,7 @@ impl Assembly {
         self.duties.detach(maintenance.clone().promote());
         self.duties.detach(maintenance.clone().heed(pauses));
         self.duties.detach(maintenance.clone().admit(self.listener.subscribe()));
+        self.duties.detach(maintenance.clone().heed_providers(self.listener.subscribe()));
         self.duties.detach(maintenance.clean());
         self.duties.detach(hear(
             self.listener.clone(),
