@@ -74,8 +74,17 @@ impl Bench<'_> {
 
     /// The same, with what operators say.
     pub(super) async fn run_with(config: PipelineConfig, test: impl AsyncFnOnce(&Bench<'_>)) {
+        Self::run_at(config, provider, test).await;
+    }
+
+    /// The same, but for the model, which is called in Gemini's own format.
+    pub(super) async fn run_with_gemini(test: impl AsyncFnOnce(&Bench<'_>)) {
+        Self::run_at(PipelineConfig::default(), gemini, test).await;
+    }
+
+    async fn run_at(config: PipelineConfig, provider: fn(&str) -> ProviderConfig, test: impl AsyncFnOnce(&Bench<'_>)) {
         TestDatabase::run_unchecked(async |db: &TestDatabase| {
-            let bench = Bench::at(db, config).await;
+            let bench = Bench::at(db, config, provider).await;
             test(&bench).await;
             bench.environment.llm.drain().await;
             check::live(db).await;
@@ -83,7 +92,7 @@ impl Bench<'_> {
         .await;
     }
 
-    async fn at(db: &TestDatabase, config: PipelineConfig) -> Bench<'_> {
+    async fn at(db: &TestDatabase, config: PipelineConfig, provider: fn(&str) -> ProviderConfig) -> Bench<'_> {
         let simulator = Simulator::bind("127.0.0.1:0", SimulatorConfig::instant()).await.expect("a port");
         let url = simulator.url();
         let stop = CancellationToken::new();
@@ -392,6 +401,16 @@ impl Bench<'_> {
         self.drain().await;
         run
     }
+}
+
+fn gemini(simulator: &str) -> ProviderConfig {
+    let base = simulator.to_owned();
+    let lookup = |name: &str| match name {
+        "GOOGLE_BASE_URL" => Some(base.clone()),
+        "GOOGLE_API_KEY" => Some("any".to_owned()),
+        _ => None,
+    };
+    ProviderConfig::read(&Settings::new(&lookup)).expect("a configuration")
 }
 
 fn provider(simulator: &str) -> ProviderConfig {
