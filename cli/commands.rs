@@ -14,6 +14,7 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod keep_postgres;
 pub(crate) mod migrate;
+pub(crate) mod prune;
 pub(crate) mod queue;
 pub(crate) mod runs;
 pub(crate) mod simulator;

@@ -121,6 +121,8 @@ enum Command {
     Budgets(commands::budgets::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
+    /// Take away what is older than it is to be kept
+    Prune(commands::prune::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
     /// Every setting, and where its value comes from
@@ -186,6 +188,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => commands::audit::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
         Command::Budgets(args) => commands::budgets::run(args, global, output).await,
+        Command::Prune(args) => commands::prune::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
         Command::Bench(args) => commands::bench::run(args, output).await,

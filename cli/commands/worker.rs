@@ -38,6 +38,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode>
     worker.listen = args.listen.or(worker.listen);
     let url = database::url(global)?;
     database::refuse_unsafe(&url).await?;
+    database::refuse_behind(&url).await?;
     let db = database::open(&url, Role::Worker, "hellosales worker")?;
     let environment = environment(&settings, db.clone())?;
     let budget = BudgetConfig::read(&settings).map_err(|error| config::unusable(&error))?;

@@ -31,7 +31,11 @@ pub struct Draining {
 ///
 /// # Errors
 /// If the database refuses or can't be reached.
-pub async fn drain(db: &Database, workers: Option<&[WorkerId]>, asked: Asked<'_>) -> Result<Vec<WorkerId>, DatabaseError> {
+pub async fn drain(
+    db: &Database,
+    workers: Option<&[WorkerId]>,
+    asked: Asked<'_>,
+) -> Result<Vec<WorkerId>, DatabaseError> {
     let ids: Option<Vec<uuid::Uuid>> = workers.map(|workers| workers.iter().map(|worker| worker.uuid()).collect());
     let mut tx = db.begin().await?;
     let told = sqlx::query_scalar!(

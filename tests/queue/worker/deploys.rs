@@ -5,6 +5,7 @@ use hellosales_core::pipeline::{Pipeline, enrich, transform, work};
 use hellosales_core::pulse;
 use hellosales_core::pulse::why::{WaitReason, Waiting};
 use hellosales_core::queue::submit::NewRun;
+use hellosales_core::queue::{drain, pause};
 use hellosales_core::run::Lane;
 use hellosales_core::{RunId, WorkerId};
 use hellosales_worker::config::WorkerConfig;
@@ -141,6 +142,80 @@ async fn a_worker_that_an_operator_drains_ends_what_runs_takes_nothing_more_and_
         worker.drain().await;
         other.drain().await;
         assert_eq!(bench.value::<i64>("SELECT count(*) FROM workers").await, 0);
+        bench.check_quiet().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pause_outlives_killed_workers_and_what_it_held_goes_on_within_a_second_of_its_end() {
+    Bench::run(async |bench| {
+        let operator = bench.db.pools(hellosales_core::Role::Operator);
+        let lane = pause::Scope::Lane(Lane::Standard);
+        let asked = pause::Asked { actor: "operator:dana", reason: "INC-7" };
+        let b = Script::of(&[&[Act::Hang]]);
+        let doomed = program(bench, &[&DIAMOND], &b).await;
+        let running = submit(bench, &DIAMOND).await;
+        b.begun().await;
+        pause::pause(&operator, &lane, asked, None).await.expect("paused");
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            held.push(submit(bench, &DIAMOND).await);
+        }
+        doomed.kill().await;
+        let other = program(bench, &[&DIAMOND], &Script::of(&[])).await;
+        // What the killed one had is taken from it, and held as well.
+        let all = format!("SELECT count(*) FROM pipeline_steps WHERE held_by = 'pause' AND run_id <> '{running}'");
+        until(bench, &all, "20").await;
+        let its = format!("SELECT count(*) FROM pipeline_steps WHERE run_id = '{running}' AND stage = 1 AND held_by = 'pause' AND crashes = 1");
+        until(bench, &its, "1").await;
+        let (done, wakes) = pause::resume(&operator, &lane, asked).await.expect("resumed");
+        assert!(matches!(done, pause::Done::Now(_)));
+        hellosales_core::notify::send_once(&operator, wakes).await.expect("woken");
+        let ended = "SELECT max(completed_at) - (SELECT max(created_at) FROM audit_log) < interval '3 seconds' FROM pipeline_runs";
+        for run in held.into_iter().chain([running]) {
+            run_is(bench, run, "completed").await;
+        }
+        assert!(bench.value::<bool>(ended).await);
+
+        pause::pause(&operator, &lane, asked, Some(1_000)).await.expect("paused for a second");
+        let last = submit(bench, &DIAMOND).await;
+        run_is(bench, last, "completed").await;
+        let after = "SELECT (SELECT max(completed_at) FROM pipeline_runs) - max(created_at) BETWEEN interval '1 second' AND interval '4 seconds' FROM audit_log";
+        assert!(bench.value::<bool>(after).await, "it waited for the end of the pause, and not for long");
+        other.drain().await;
+        bench.check_quiet().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn workers_that_are_drained_from_the_terminal_are_told_once_and_followed_to_their_end() {
+    Bench::run(async |bench| {
+        let operator = bench.db.pools(hellosales_core::Role::Operator);
+        let asked = pause::Asked { actor: "operator:dana", reason: "deploy" };
+        let b = Script::of(&[&[Act::Wait]]);
+        let worker = program(bench, &[&DIAMOND], &b).await;
+        let run = submit(bench, &DIAMOND).await;
+        b.begun().await;
+        assert_eq!(drain::drain(&operator, None, asked).await.expect("told"), [worker.id()]);
+        assert!(drain::drain(&operator, Some(&[worker.id()]), asked).await.expect("told").is_empty(), "it was told");
+        let gone = WorkerId::new();
+        let seen = drain::progress(&operator, &[worker.id(), gone]).await.expect("seen");
+        assert_eq!(seen.iter().map(|one| (one.id, one.is_empty, one.is_gone)).collect::<Vec<_>>(), [
+            (worker.id(), false, false),
+            (gone, false, true)
+        ]);
+        b.go_on();
+        until(bench, "SELECT drained FROM workers", "true").await;
+        let seen = drain::progress(&operator, &[worker.id()]).await.expect("seen");
+        assert!(seen[0].is_empty && seen[0].running == 0);
+        let told = "SELECT concat_ws(' ', actor, action, target_id = (SELECT id::text FROM workers), reason) FROM audit_log";
+        assert_eq!(bench.column::<String>(told).await, ["operator:dana worker.drain t deploy"]);
+        worker.drain().await;
+        let other = program(bench, &[&DIAMOND], &Script::of(&[])).await;
+        run_is(bench, run, "completed").await;
+        other.drain().await;
         bench.check_quiet().await;
     })
     .await;

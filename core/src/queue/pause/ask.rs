@@ -91,12 +91,7 @@ pub enum Done {
 ///
 /// # Errors
 /// If the database refuses or can't be reached: then nothing is paused, or the answer was lost and asking again tells.
-pub async fn pause(
-    db: &Database,
-    scope: &Scope,
-    asked: Asked<'_>,
-    for_ms: Option<i64>,
-) -> Result<Done, DatabaseError> {
+pub async fn pause(db: &Database, scope: &Scope, asked: Asked<'_>, for_ms: Option<i64>) -> Result<Done, DatabaseError> {
     let mut tx = db.begin().await?;
     let known = match scope {
         Scope::Lane(_) => true,
