@@ -3,6 +3,7 @@
 mod auth;
 mod bad_input;
 mod batches;
+mod budgets;
 mod connection;
 mod content;
 mod cors;

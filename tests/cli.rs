@@ -3,6 +3,7 @@
 mod batch;
 mod batch_flow;
 mod bench;
+mod budgets;
 mod chat;
 mod clients;
 mod demo;

@@ -12,6 +12,7 @@ mod fairness;
 mod fan_in;
 mod fence;
 mod lost_answers;
+mod org_budget;
 mod pause;
 mod plans;
 mod prune;
