@@ -1,6 +1,8 @@
 //! The checker has teeth: each rule meets rows that break it, and finds them; and it finds nothing in sound ones.
 
 mod batches;
+mod budgets;
+mod letters;
 
 use std::collections::BTreeSet;
 
@@ -215,6 +217,16 @@ async fn every_rule_of_batches_finds_who_breaks_it() {
 }
 
 #[tokio::test]
+async fn every_rule_of_organisations_budgets_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, budgets::PLANTS).await;
+}
+
+#[tokio::test]
+async fn every_rule_of_dead_letters_and_operations_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, letters::PLANTS).await;
+}
+
+#[tokio::test]
 async fn every_quiet_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
     let base = format!("{HEALTHY}\n{QUIET}");
     each_plant_is_found(&base, Scope::Quiet, QUIET_PLANTS).await;
@@ -239,6 +251,8 @@ fn every_rule_has_a_plant() {
     let planted: BTreeSet<&str> = PLANTS
         .iter()
         .chain(batches::PLANTS)
+        .chain(budgets::PLANTS)
+        .chain(letters::PLANTS)
         .chain(QUIET_PLANTS)
         .map(|&(rule, _)| rule)
         .chain([WITHOUT_PLANT])

@@ -2,8 +2,10 @@
 
 mod cancel;
 mod list;
+mod retry;
 mod show;
 mod watch;
+mod why;
 
 use std::process::ExitCode;
 
@@ -30,18 +32,24 @@ enum Command {
     List(list::Args),
     /// One run: how it stands, and what happened in it
     Show(show::Args),
+    /// Why a run doesn't move, and what to type next
+    Why(why::Args),
     /// Follow a run until it ends; Ctrl-C leaves it running
     Watch(watch::Args),
     /// Stop runs; what a chat has said so far stays
     Cancel(Box<cancel::Args>),
+    /// Put a failed one back: what is finished stands
+    Retry(retry::Args),
 }
 
 pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List(args) => list::run(&args, global, output).await,
         Command::Show(args) => show::run(&args, global, output).await,
+        Command::Why(args) => why::run(&args, global, output).await,
         Command::Watch(args) => watch::run(&args, global, output).await,
         Command::Cancel(args) => cancel::run(&args, global, output).await,
+        Command::Retry(args) => retry::run(&args, global, output).await,
     }
 }
 

@@ -17,7 +17,11 @@ async fn a_lane_is_paused_and_resumed_by_its_exit_codes() {
     TestDatabase::run(async |db: &TestDatabase| {
         let pause = ["queue", "pause", "--lane", "bulk", "--reason", "INC-7", "--for", "30m"];
         let (code, data, talk) = type_in(db, &pause).await;
-        assert_eq!((code, data["scope"].as_str(), data["key"].as_str()), (Some(0), Some("lane"), Some("bulk")), "{talk}");
+        assert_eq!(
+            (code, data["scope"].as_str(), data["key"].as_str()),
+            (Some(0), Some("lane"), Some("bulk")),
+            "{talk}"
+        );
         assert_eq!(data["actor"], "operator:dana");
         let (code, _, talk) = type_in(db, &pause).await;
         assert!(code == Some(5) && talk.contains("INC-7") && talk.contains("fix:"), "{talk}");
@@ -28,7 +32,10 @@ async fn a_lane_is_paused_and_resumed_by_its_exit_codes() {
         assert_eq!(type_in(db, &resume).await.0, Some(5));
         assert_eq!(type_in(db, &["queue", "pauses"]).await.0, Some(3));
         let mut owner = db.owner().await;
-        assert_eq!(owner.column::<String>("SELECT action FROM audit_log ORDER BY id").await, ["lane.pause", "lane.resume"]);
+        assert_eq!(
+            owner.column::<String>("SELECT action FROM audit_log ORDER BY id").await,
+            ["lane.pause", "lane.resume"]
+        );
     })
     .await;
 }
@@ -130,7 +137,7 @@ async fn a_program_refuses_an_older_schema_and_works_on_a_newer_one() {
         assert_eq!((code, data["missing"].as_i64()), (Some(0), Some(1)));
         for part in ["api", "worker"] {
             let mut command = program(&[part, "--database-url", &db.url]);
-            let output = command.env("ALLOW_UNSAFE_DATABASE", "true").output().await.expect("it ends");
+            let output = command.env("ALLOW_UNSAFE_DATABASE", "true").env("JWKS_URL", "http://127.0.0.1:9/jwks").env("JWT_ISSUERS", "x").output().await.expect("it ends");
             assert_eq!(output.status.code(), Some(1), "{part}: {}", said(&output));
             assert!(said(&output).contains("NOT_READY") && said(&output).contains("fix: hellosales migrate"), "{}", said(&output));
         }
@@ -143,8 +150,10 @@ async fn a_migration_that_waits_for_a_lock_gives_up_and_is_undone() {
     TestDatabase::run_unchecked(async |db: &TestDatabase| {
         let mut owner = db.owner().await;
         owner
-            .run("DELETE FROM _sqlx_migrations WHERE version = 20261124121600; DROP FUNCTION a_worker_knows;
-                  ALTER TABLE workers DROP COLUMN kinds, DROP COLUMN drained; BEGIN; LOCK TABLE workers")
+            .run(
+                "DELETE FROM _sqlx_migrations WHERE version = 20261124121600; DROP FUNCTION a_worker_knows;
+                  ALTER TABLE workers DROP COLUMN kinds, DROP COLUMN drained; BEGIN; LOCK TABLE workers",
+            )
             .await;
         let (code, _, talk) = type_in(db, &["migrate", "up", "--lock-timeout", "200ms"]).await;
         assert!(code == Some(1) && talk.contains("--lock-timeout"), "{talk}");

@@ -318,8 +318,13 @@ impl Bench<'_> {
         if let Some(text) = instead {
             settlement = settlement.with_instead(text);
         }
-        let options =
-            SettleOptions { worker: self.hand, stage_timeout_ms: 30_000, hand_over: false, pauses: Default::default() };
+        let options = SettleOptions {
+            worker: self.hand,
+            stage_timeout_ms: 30_000,
+            hand_over: false,
+            pauses: Default::default(),
+            automatic: Default::default(),
+        };
         settle::settle(&self.worker, &options, vec![settlement]).await
     }
 

@@ -52,6 +52,7 @@ pub(super) fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> New
         batch_id: Some(batch),
         most_cents: MOST,
         probe: None,
+        most_tokens: 20,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Settings of the worker: the one place that reads the environment. A setting that can't be read stops the start with
 //! its name and what it should be; an empty one counts as not set.
 
+mod budget;
+mod door;
 mod provider;
 mod retention;
 mod runtime;
@@ -11,6 +13,8 @@ use std::str::FromStr;
 
 use hellosales_core::retention::Policy;
 
+pub use budget::BudgetConfig;
+pub use door::DoorConfig;
 pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use retention::read as read_retention;
 pub use runtime::WorkerConfig;

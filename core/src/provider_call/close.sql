@@ -9,7 +9,7 @@ WITH v AS (
       completed_at = clock_timestamp()
   FROM v WHERE t.id = ANY ($1) AND t.id = v.id AND t.completed_at IS NULL
   RETURNING t.id, t.pipeline_run_id, t.provider, t.model_id, t.success, t.cost_cents, t.tokens_in, t.tokens_out, t.ttft_ms, t.latency_ms,
-    t.batch_id, t.reserved_cents, t.operation, v.fault
+    t.batch_id, t.reserved_cents, t.org_id, t.counted_at, t.most_tokens, t.most_cents, t.operation, v.fault
 ), k AS (
   INSERT INTO breaker_counts (operation, provider, model, calls, failures)
   SELECT c.operation, c.provider, coalesce(c.model_id, ''), count(*), count(*) FILTER (WHERE c.fault)
@@ -28,5 +28,6 @@ WITH v AS (
   RETURNING r.id, r.batch_n, r.completed_at IS NOT NULL AS has_ended
 )
 SELECT c.id AS "call_id!", c.batch_id, r.batch_n, coalesce(r.has_ended, false) AS "run_has_ended!", c.cost_cents AS "cost!",
-  c.reserved_cents AS "reserved!"
+  c.reserved_cents AS "reserved!", c.org_id AS "org_id!", c.counted_at, c.most_tokens AS "most_tokens!", c.most_cents AS "most_cents!",
+  coalesce(c.tokens_in, 0)::bigint + coalesce(c.tokens_out, 0) AS "tokens!"
 FROM c LEFT JOIN r ON r.id = c.pipeline_run_id

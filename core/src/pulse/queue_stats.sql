@@ -27,7 +27,7 @@ FROM (
   SELECT CASE WHEN $1 THEN c.lane END AS lane, CASE WHEN $2 THEN c.pipeline END AS pipeline, CASE WHEN $3 THEN c.org_id END AS org_id,
     sum(c.ready)::bigint AS ready, sum(c.running)::bigint AS running, sum(c.delayed)::bigint AS delayed,
     sum(c.held_turn)::bigint AS held_turn, sum(c.held_pause)::bigint AS held_pause, sum(c.runs)::bigint AS runs,
-    sum(c.items)::bigint AS items, (greatest(max(c.oldest_s), 0) * 1000)::bigint AS oldest_ms,
+    sum(c.items)::bigint AS items, (CASE WHEN max(c.oldest_s) IS NOT NULL THEN greatest(max(c.oldest_s), 0) END * 1000)::bigint AS oldest_ms,
     round(sum(c.came) / 60.0, 3)::double precision AS in_per_s, round(sum(c.ended) / 60.0, 3)::double precision AS out_per_s
   FROM counted c WHERE $4::uuid IS NULL OR c.org_id = $4
   GROUP BY 1, 2, 3

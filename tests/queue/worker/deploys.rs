@@ -2,7 +2,8 @@
 
 use hellosales_core::content::Viewer;
 use hellosales_core::pipeline::{Pipeline, enrich, transform, work};
-use hellosales_core::pulse::{self, runs::Waiting};
+use hellosales_core::pulse;
+use hellosales_core::pulse::why::{WaitReason, Waiting};
 use hellosales_core::queue::submit::NewRun;
 use hellosales_core::queue::{drain, pause};
 use hellosales_core::run::Lane;
@@ -65,7 +66,7 @@ async fn a_run_of_a_version_that_no_living_worker_knows_waits_visibly_until_one_
         let (before, after) = (submit(bench, &DIAMOND).await, submit(bench, &DIAMOND_2).await);
         run_is(bench, before, "completed").await;
         let why = waiting(bench, after).await.expect("it waits");
-        assert_eq!(why.reason, "no_worker");
+        assert_eq!(why.reason, WaitReason::NoWorker);
         assert_eq!(why.detail.as_deref(), Some("no living worker knows diamond@2/a"));
         assert_eq!(bench.steps(after).await, ["0 ready"]);
 
@@ -104,7 +105,7 @@ async fn an_old_and_a_new_worker_side_by_side_each_do_what_they_know() {
         old.kill().await;
         let left = submit(bench, &DIAMOND).await;
         until(bench, &format!("SELECT lease_until < now() FROM workers WHERE id = '{}'", old.id()), "true").await;
-        assert_eq!(waiting(bench, left).await.map(|why| why.reason).as_deref(), Some("no_worker"));
+        assert_eq!(waiting(bench, left).await.map(|why| why.reason), Some(WaitReason::NoWorker));
         let back = program(bench, &[&DIAMOND], &Script::of(&[])).await;
         run_is(bench, left, "completed").await;
         back.drain().await;
@@ -126,7 +127,7 @@ async fn a_worker_that_an_operator_drains_ends_what_runs_takes_nothing_more_and_
         let ready = format!("http://{}/ready", worker.address().expect("an address"));
         while reqwest::get(&ready).await.expect("an answer").status() != 503 {}
         let told = submit(bench, &DIAMOND).await;
-        assert_eq!(waiting(bench, told).await.map(|why| why.reason).as_deref(), Some("no_worker"));
+        assert_eq!(waiting(bench, told).await.map(|why| why.reason), Some(WaitReason::NoWorker));
         assert!(!bench.value::<bool>("SELECT drained FROM workers").await, "something runs still");
         b.go_on();
         until(bench, "SELECT drained FROM workers", "true").await;
@@ -201,15 +202,16 @@ async fn workers_that_are_drained_from_the_terminal_are_told_once_and_followed_t
         assert!(drain::drain(&operator, Some(&[worker.id()]), asked).await.expect("told").is_empty(), "it was told");
         let gone = WorkerId::new();
         let seen = drain::progress(&operator, &[worker.id(), gone]).await.expect("seen");
-        assert_eq!(seen.iter().map(|one| (one.id, one.is_empty, one.is_gone)).collect::<Vec<_>>(), [
-            (worker.id(), false, false),
-            (gone, false, true)
-        ]);
+        assert_eq!(
+            seen.iter().map(|one| (one.id, one.is_empty, one.is_gone)).collect::<Vec<_>>(),
+            [(worker.id(), false, false), (gone, false, true)]
+        );
         b.go_on();
         until(bench, "SELECT drained FROM workers", "true").await;
         let seen = drain::progress(&operator, &[worker.id()]).await.expect("seen");
         assert!(seen[0].is_empty && seen[0].running == 0);
-        let told = "SELECT concat_ws(' ', actor, action, target_id = (SELECT id::text FROM workers), reason) FROM audit_log";
+        let told =
+            "SELECT concat_ws(' ', actor, action, target_id = (SELECT id::text FROM workers), reason) FROM audit_log";
         assert_eq!(bench.column::<String>(told).await, ["operator:dana worker.drain t deploy"]);
         worker.drain().await;
         let other = program(bench, &[&DIAMOND], &Script::of(&[])).await;

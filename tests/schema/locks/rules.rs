@@ -61,7 +61,9 @@ impl File<'_> {
         let all: Vec<&str> = words.iter().map(Word::plain).collect();
         match all.as_slice() {
             ["create", "index" | "unique", ..] => self.create_index(words).into_iter().collect(),
-            ["drop", "index", third, ..] if *third != "concurrently" => vec!["DROP INDEX takes CONCURRENTLY".to_owned()],
+            ["drop", "index", third, ..] if *third != "concurrently" => {
+                vec!["DROP INDEX takes CONCURRENTLY".to_owned()]
+            }
             ["alter", "table", ..] => self.alter(words),
             ["drop", "table" | "view" | "function" | "materialized", ..] if !self.is_contract => {
                 vec!["DROP is for a contract: say so in the first line (-- contract: why nothing reads it)".to_owned()]
@@ -99,12 +101,16 @@ impl File<'_> {
     }
 
     fn write(&self, words: &[Word]) -> Option<String> {
-        let (n, verb) = words.iter().enumerate().find(|(_, word)| {
-            ["update", "delete", "insert", "merge"].contains(&word.plain())
-        })?;
+        let (n, verb) = words
+            .iter()
+            .enumerate()
+            .find(|(_, word)| ["update", "delete", "insert", "merge"].contains(&word.plain()))?;
         let table = name(past(&words[n + 1..], &["from", "into", "only"]));
         self.old.contains(table).then(|| {
-            format!("{} of {table} writes many rows in one transaction: let a worker do it in batches", verb.plain().to_uppercase())
+            format!(
+                "{} of {table} writes many rows in one transaction: let a worker do it in batches",
+                verb.plain().to_uppercase()
+            )
         })
     }
 
@@ -130,7 +136,9 @@ impl File<'_> {
             ["alter", ..] if has(action, &["set", "not", "null"]) => {
                 "SET NOT NULL reads the whole table: CHECK (x IS NOT NULL) NOT VALID, and VALIDATE in a later file"
             }
-            ["alter", "column", _, "type", ..] | ["alter", _, "type", ..] => "TYPE rewrites the table: add a new column",
+            ["alter", "column", _, "type", ..] | ["alter", _, "type", ..] => {
+                "TYPE rewrites the table: add a new column"
+            }
             ["alter", ..] if has(action, &["set", "data", "type"]) => "TYPE rewrites the table: add a new column",
             ["drop", "constraint", ..] => return None,
             ["drop", ..] if !self.is_contract => {
@@ -166,7 +174,8 @@ fn actions(words: &[Word]) -> Vec<&[Word]> {
 fn constraint(action: &[Word]) -> Option<&'static str> {
     let is_index = ["unique", "primary", "exclude"].iter().any(|word| has(action, &[word]));
     if is_index {
-        return (!has(action, &["using", "index"])).then_some("such a constraint is added USING INDEX one built CONCURRENTLY");
+        return (!has(action, &["using", "index"]))
+            .then_some("such a constraint is added USING INDEX one built CONCURRENTLY");
     }
     (!has(action, &["not", "valid"])).then_some("a constraint is added NOT VALID, and VALIDATEd in a later file")
 }
@@ -214,14 +223,25 @@ fn hidden(words: &[Word]) -> Vec<String> {
     let mut faults = Vec::new();
     for body in bodies {
         let flat = body.split_whitespace().collect::<Vec<_>>().join(" ");
-        let alters = flat.split("alter table").skip(1).any(|rest| {
-            !rest.split([';', '\'']).next().is_some_and(|action| action.contains("row level security"))
-        });
-        let does = ["create index", "create unique index", "drop table", "drop index", "truncate ", "delete from ", "lock table"];
+        let alters = flat
+            .split("alter table")
+            .skip(1)
+            .any(|rest| !rest.split([';', '\'']).next().is_some_and(|action| action.contains("row level security")));
+        let does = [
+            "create index",
+            "create unique index",
+            "drop table",
+            "drop index",
+            "truncate ",
+            "delete from ",
+            "lock table",
+        ];
         // In GRANT and in policies the word stands in a list, or before ON.
         let updates = flat.split("update ").collect::<Vec<_>>().windows(2).any(|parts| {
             let before = parts[0].trim_end().chars().last();
-            !parts[1].starts_with("on ") && !parts[1].starts_with(',') && (before.is_none() || before.is_some_and(|c| !",t".contains(c)))
+            !parts[1].starts_with("on ")
+                && !parts[1].starts_with(',')
+                && (before.is_none() || before.is_some_and(|c| !",t".contains(c)))
         });
         if alters || updates || does.iter().any(|verb| flat.contains(verb)) {
             faults.push("what a DO block does to tables must be written out, so that it can be seen".to_owned());
