@@ -9,6 +9,7 @@ mod clients;
 mod demo;
 mod dev;
 mod faults;
+mod keep;
 mod operate;
 mod program;
 mod sdk;
