@@ -6,6 +6,7 @@ mod batches;
 mod connection;
 mod content;
 mod cors;
+mod dead_letters;
 mod door;
 mod events;
 mod idempotency;

@@ -7,6 +7,7 @@ mod chat;
 mod clients;
 mod demo;
 mod dev;
+mod dlq;
 mod faults;
 mod program;
 mod sdk;
