@@ -27,6 +27,15 @@ pub(crate) struct Column<T> {
     pub(crate) cell: fn(&T) -> Cell,
 }
 
+// Not derived: that would ask the same of what a row is.
+impl<T> Clone for Column<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Column<T> {}
+
 impl<T> Column<T> {
     /// A column that is always shown.
     pub(crate) const fn new(name: &'static str, head: &'static str, cell: fn(&T) -> Cell) -> Self {
@@ -58,6 +67,12 @@ impl<'a, T> List<'a, T> {
         Self::choose(columns, global, output, true)
     }
 
+    /// A list within another thing, which `--columns` doesn't speak of.
+    pub(crate) fn plain(columns: &'a [Column<T>], output: Output) -> Self {
+        let is_wide = output.format != Format::Table;
+        Self { columns: columns.iter().filter(|column| is_wide || !column.is_wide).collect(), is_chosen: false, output }
+    }
+
     /// All columns, for programs.
     pub(crate) fn all(columns: &'a [Column<T>], output: Output) -> Self {
         Self { columns: columns.iter().collect(), is_chosen: false, output }
@@ -83,7 +98,7 @@ impl<'a, T> List<'a, T> {
     pub(crate) fn show(&self, rows: &[T]) -> anyhow::Result<ExitCode> {
         match self.output.format {
             Format::Table | Format::Wide => self.table(rows)?,
-            Format::Json => self.output.json(&rows.iter().map(|row| self.object(row)).collect::<Vec<_>>())?,
+            Format::Json => self.output.json(&self.objects(rows))?,
             Format::Jsonl => rows.iter().try_for_each(|row| self.output.json(&self.object(row)))?,
             Format::Csv => self.csv(rows)?,
         }
@@ -113,6 +128,11 @@ impl<'a, T> List<'a, T> {
     pub(crate) fn object(&self, row: &T) -> Value {
         let pair = |column: &&Column<T>| (column.name.to_owned(), (column.cell)(row).into_json());
         Value::Object(self.columns.iter().map(pair).collect::<Map<String, Value>>())
+    }
+
+    /// Rows as JSON.
+    pub(crate) fn objects(&self, rows: &[T]) -> Value {
+        rows.iter().map(|row| self.object(row)).collect()
     }
 
     fn table(&self, rows: &[T]) -> anyhow::Result<()> {

@@ -4,7 +4,9 @@ use std::os::unix::fs::MetadataExt;
 
 use chrono::{DateTime, Utc};
 use hellosales_core::id::OrgId;
+use hellosales_core::notify;
 use hellosales_core::pulse::prefix::{self, CANDIDATES, Noun, Range};
+use hellosales_core::queue::Wakes;
 use hellosales_core::{Database, DatabaseError, Role};
 use uuid::Uuid;
 
@@ -12,6 +14,8 @@ use crate::Global;
 use crate::problem::{Exit, Problem};
 use crate::{config, database};
 
+/// What the database says of a statement that it gave up.
+const TOO_LONG: &str = "57014";
 const MAX_ACTOR_CHARS: usize = 100;
 
 /// Who does something, where, and in which organisation.
@@ -41,6 +45,11 @@ impl Operator {
 
     /// A database's error, as this program tells it: with what to do, and with its exit code.
     pub(crate) fn fault(&self, error: DatabaseError) -> anyhow::Error {
+        if error.sqlstate().as_deref() == Some(TOO_LONG) {
+            return Problem::new(Exit::Failed, "the database takes longer for it than 10s")
+                .fix("narrow it: a shorter --since, one --org")
+                .into();
+        }
         database::unreachable(error, &self.url)
     }
 
@@ -52,6 +61,13 @@ impl Operator {
     /// The database's time.
     pub(crate) async fn now(&self) -> anyhow::Result<DateTime<Utc>> {
         prefix::now(&self.db).await.map_err(|error| self.fault(error))
+    }
+
+    /// Wakes whom a commit concerns. That nobody heard is no fault: the polls find it.
+    pub(crate) async fn wake(&self, wakes: Wakes) {
+        if let Err(error) = notify::send_once(&self.db, wakes).await {
+            tracing::debug!(%error, "a wake-up was lost");
+        }
     }
 
     /// The organisation that is called so: a slug, a name, an id, or the first characters of an id.

@@ -143,6 +143,12 @@ impl Output {
         stdout.flush()
     }
 
+    /// Begins anew at the top, where somebody looks at a terminal; elsewhere what comes is just more.
+    pub(crate) fn clear_screen(self) -> io::Result<()> {
+        let is_seen = io::stdout().is_terminal() && matches!(self.format, Format::Table | Format::Wide);
+        if is_seen { self.data_part("\u{1b}[H\u{1b}[2J") } else { Ok(()) }
+    }
+
     /// One JSON document on a line.
     pub(crate) fn json(self, value: &impl Serialize) -> anyhow::Result<()> {
         Ok(self.data(serde_json::to_string(value)?)?)

@@ -1,5 +1,7 @@
 //! PAGE: a list comes in pages; where the next one begins is said on stderr.
 
+use std::fmt::Display;
+
 use hellosales_core::pulse::window::Window;
 use uuid::Uuid;
 
@@ -29,15 +31,27 @@ impl PageArgs {
     /// The page that is meant.
     pub(crate) fn read(&self) -> Result<Page, Problem> {
         let after = match &self.cursor {
-            Some(cursor) => Some(Uuid::try_parse(cursor).map_err(|_| {
-                Problem::new(Exit::Usage, format!("'{cursor}' is no cursor"))
-                    .fix("take the one that the last list said")
-            })?),
+            Some(cursor) => Some(Uuid::try_parse(cursor).map_err(|_| no_cursor(cursor))?),
             None => None,
         };
         let ascending = self.sort == "created";
         Ok(Page(Window { ascending, after, limit: i64::from(self.limit) + 1 }))
     }
+}
+
+impl PageArgs {
+    /// The page of a list of steps, whose place is a run and a stage: `RUN:STAGE`.
+    pub(crate) fn read_steps(&self) -> Result<(Page, Option<i16>), Problem> {
+        let Some((run, stage)) = self.cursor.as_deref().and_then(|cursor| cursor.split_once(':')) else {
+            return Ok((self.read()?, None));
+        };
+        let stage = stage.parse().map_err(|_| no_cursor(run))?;
+        Ok((Self { cursor: Some(run.to_owned()), ..self.clone() }.read()?, Some(stage)))
+    }
+}
+
+fn no_cursor(text: &str) -> Problem {
+    Problem::new(Exit::Usage, format!("'{text}' is no cursor")).fix("take the one that the last list said")
 }
 
 impl Page {
@@ -56,11 +70,11 @@ impl Page {
     }
 
     /// Says where the next page begins, if there is one.
-    pub(crate) fn say_next<T>(self, rows: &[T], id: impl Fn(&T) -> Uuid, output: Output) {
+    pub(crate) fn say_next<T, C: Display>(self, rows: &[T], cursor: impl Fn(&T) -> C, output: Output) {
         if rows.len() > self.shown()
             && let Some(last) = self.cut(rows).last()
         {
-            output.say(format!("more: --cursor {}", id(last)));
+            output.say(format!("more: --cursor {}", cursor(last)));
         }
     }
 }

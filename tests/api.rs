@@ -9,6 +9,7 @@ mod cors;
 mod dead_letters;
 mod door;
 mod events;
+mod feed;
 mod idempotency;
 mod import;
 mod lost_answers;

@@ -9,6 +9,7 @@ mod demo;
 mod dev;
 mod dlq;
 mod faults;
+mod operate;
 mod program;
 mod sdk;
 mod settings;

@@ -36,7 +36,7 @@ const BUSY_TURNS: usize = 1_000;
 /// The other organisation's list.
 const OTHER_ITEMS: u32 = 10;
 /// How far a batch is, is asked this often.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(500);
 /// A process of the database tells what it did within a second of being idle.
 const STATISTICS: Duration = Duration::from_millis(1_500);
 /// A batch that takes longer than so many times its ideal, and this, is stuck.

@@ -1,5 +1,6 @@
 //! `hellosales workers`: who executes steps.
 
+mod drain;
 mod list;
 
 use std::process::ExitCode;
@@ -20,11 +21,14 @@ enum Command {
     List(list::Args),
     /// One worker
     Show(list::ShowArgs),
+    /// Take nothing more, and end what runs
+    Drain(drain::Args),
 }
 
 pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List(args) => list::run(&args, global, output).await,
         Command::Show(args) => list::show(&args, global, output).await,
+        Command::Drain(args) => drain::run(&args, global, output).await,
     }
 }

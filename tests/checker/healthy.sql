@@ -3,7 +3,7 @@
 -- its second end, one at work, one paused before its approval.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
   pipeline_events, provider_calls, dead_letter_queue, ops, op_items, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
-  pauses, clients, sales_emails, sales_scripts CASCADE;
+  pauses, clients, budgets, budget_windows, breakers, breaker_counts, breaker_events, sales_emails, sales_scripts CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
 INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
@@ -108,3 +108,22 @@ UPDATE provider_calls c SET batch_id = r.batch_id, reserved_cents = CASE WHEN r.
 FROM pipeline_runs r WHERE r.id = c.pipeline_run_id;
 INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents, spent_cents, reserved_cents) VALUES (u(71), u(1), 10, 0.5, 1);
 SELECT add_batch_event(70, 1, 'completed', 3, 1, 1, 1), add_batch_event(70, 2, 'completed', 3, 1, 1, 1);
+
+-- An organisation with a budget: one call from before it, one that is closed, and one that is open.
+INSERT INTO budgets (org_id, tokens_per_minute, cents_per_day, updated_by) VALUES (u(1), 500, 2, 'ana');
+INSERT INTO budget_windows (org_id, span, starts_at, requests, tokens, cents, reserved_tokens, reserved_cents, before_requests, before_tokens,
+  before_cents, most_tokens, most_cents)
+SELECT u(1), s.span, s.starts_at, 3, 62, 0.75, 400, 0.5, 1, 50, 0.25, CASE s.span WHEN 'slice' THEN 500 END, CASE s.span WHEN 'day' THEN 2 END
+FROM (SELECT now() AS at) t CROSS JOIN LATERAL (VALUES ('day', date_trunc('day', t.at, 'UTC')),
+  ('slice', date_bin('5 seconds', t.at, '1970-01-01 00:00:00+00'))) AS s (span, starts_at);
+UPDATE provider_calls SET counted_at = now(), most_tokens = 400, most_cents = 0.5 WHERE pipeline_run_id IN (u(23), u(35));
+UPDATE provider_calls SET tokens_in = 10, tokens_out = 2 WHERE pipeline_run_id = u(35);
+UPDATE pipeline_runs SET tokens_in = 10, tokens_out = 2 WHERE id = u(35);
+-- A breaker that was open for a minute, and one that is.
+INSERT INTO breakers (operation, provider, model, status, until, effective_at)
+VALUES ('llm', 'simulator', 'm1', 'closed', NULL, NULL), ('llm', 'simulator', 'm2', 'open', now(), ago(3));
+INSERT INTO breaker_events (id, operation, provider, model, opened_at, closed_at)
+VALUES (u(90), 'llm', 'simulator', 'm1', ago(6), ago(5)), (u(91), 'llm', 'simulator', 'm2', ago(3), NULL);
+UPDATE provider_calls SET model_id = 'm1', probe = CASE tokens_out WHEN 2 THEN u(92) END,
+  started_at = CASE tokens_out WHEN 2 THEN ago(5.5) ELSE ago(4) END
+WHERE pipeline_run_id = u(21);

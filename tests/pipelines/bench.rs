@@ -137,6 +137,8 @@ impl Bench<'_> {
             slots: 8,
             lease_ms: 600_000,
             draining: false,
+            drained: false,
+            kinds: hellosales_worker::pipelines::registry().check().expect("a registry").shapes().kinds().into(),
         };
         lease::beat(&mut connection, &beat).await.expect("a beat");
     }

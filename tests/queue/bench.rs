@@ -145,6 +145,8 @@ impl Bench<'_> {
             slots: 8,
             lease_ms: LEASE_MS,
             draining: false,
+            drained: false,
+            kinds: hand.shapes.kinds().into(),
         };
         lease::beat(&mut connection, &beat).await.expect("a beat");
         hand

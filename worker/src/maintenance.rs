@@ -2,6 +2,7 @@
 //! Each duty is a loop of its own; none of them is ever behind another.
 
 mod admitter;
+mod door;
 mod janitor;
 mod operations;
 mod orphans;
@@ -18,6 +19,7 @@ use hellosales_core::notify::Notifier;
 use hellosales_core::pipeline::Pipeline;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::WorkerConfig;
 use crate::environment::Environment;
@@ -34,6 +36,8 @@ pub(crate) struct Maintenance {
     pub(crate) worker: WorkerId,
     pub(crate) notifier: Notifier,
     pub(crate) lease: Duration,
+    /// It takes nothing more on.
+    pub(crate) draining: CancellationToken,
     automatic: Automatic,
     pipelines: Arc<[&'static Pipeline]>,
     sightings: Arc<Mutex<Sightings>>,
@@ -45,6 +49,7 @@ impl Maintenance {
         worker: WorkerId,
         notifier: Notifier,
         (config, pipelines): (&WorkerConfig, Arc<[&'static Pipeline]>),
+        draining: CancellationToken,
     ) -> Self {
         let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
@@ -54,6 +59,7 @@ impl Maintenance {
             worker,
             notifier,
             lease,
+            draining,
             automatic,
             pipelines,
             sightings,

@@ -83,6 +83,9 @@ pub(super) async fn submitted(
         Some(seconds) => with_header(response, "preference-applied", &format!("wait={seconds}")),
         None => with_header(response, "retry-after", "1"),
     };
+    if let Some(left) = submitted.left {
+        left.write(&mut response);
+    }
     Ok(if submitted.replayed { with_header(response, REPLAYED.0, REPLAYED.1) } else { response })
 }
 

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use hellosales_core::id::RunId;
 use hellosales_core::pulse::run_list::{self, ListedRun, STATUSES};
 
 use crate::Global;
@@ -61,6 +60,6 @@ pub(super) async fn run(args: &Args, global: &Global, output: Output) -> anyhow:
     let rows = run_list::list(&operator.db, &filter, page.window()).await;
     let rows = rows.map_err(|error| operator.fault(error))?;
     let shown = list.show(page.cut(&rows))?;
-    page.say_next(&rows, |run| RunId::uuid(run.id), output);
+    page.say_next(&rows, |run| run.id, output);
     Ok(shown)
 }

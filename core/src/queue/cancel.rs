@@ -7,6 +7,7 @@ use super::finish::{self, EndedRun};
 use super::settle::{self, Landed, LockedRun, Work};
 use super::submit::stage_number;
 use super::{End, Wakes, turn};
+use crate::audit;
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::id::{InteractionId, OrgId, RunId, SessionId};
@@ -36,9 +37,26 @@ pub async fn cancel(
     run: RunId,
     reason: StatusReason,
 ) -> Result<(Cancelled, Wakes), DatabaseError> {
+    cancel_audited(db, org, run, reason, None).await
+}
+
+/// The same; what is done is written into the audit log with it.
+///
+/// # Errors
+/// As [`cancel`].
+pub async fn cancel_audited(
+    db: &Database,
+    org: OrgId,
+    run: RunId,
+    reason: StatusReason,
+    entry: Option<&audit::Entry<'_>>,
+) -> Result<(Cancelled, Wakes), DatabaseError> {
     let mut tx = db.begin().await?;
     let (cancelled, wakes) = within(&mut tx, org, run, reason).await?;
     if cancelled == Cancelled::Now {
+        if let Some(entry) = entry {
+            audit::record(tx.connection(), entry).await?;
+        }
         tx.commit().await?;
     }
     Ok((cancelled, wakes))

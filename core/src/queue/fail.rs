@@ -83,7 +83,7 @@ fn deaths<'a>(ends: &'a [Landed<'_>]) -> impl Iterator<Item = Death<'a>> {
 /// checkpointed.
 async fn hold_siblings(tx: &mut Tx, run: &LockedRun) -> Result<(), DatabaseError> {
     sqlx::query!(
-        "UPDATE pipeline_steps SET status = 'held', held_by = 'failed', available_at = NULL, delay_reason = NULL
+        "UPDATE pipeline_steps SET status = 'held', held_by = 'failed', available_at = NULL, delay_reason = NULL, delay_detail = NULL
          WHERE run_id = $1 AND (status IN ('ready', 'delayed') OR held_by = 'pause')",
         run.id.uuid()
     )

@@ -6,8 +6,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{ConfigError, Settings};
+use super::{ConfigError, DoorConfig, Settings};
 use crate::provider::call::{LlmDoor, Models};
+use crate::provider::chain::{Chains, ChainsError};
 use crate::provider::openai::JsonMode;
 use crate::provider::price::Prices;
 use crate::provider::set::Providers;
@@ -16,6 +17,9 @@ pub use server::{Dialect, ServerConfig};
 const GROQ_BASE: &str = "https://api.groq.com/openai/v1";
 const GROQ_MODEL: &str = "llama-3.1-8b-instant";
 const GROQ: &str = "groq";
+/// Gemini in its own format, always.
+const GOOGLE: &str = "google";
+const GOOGLE_MODEL: &str = "gemini-2.5-flash";
 /// Parts of the names of Groq's models that take a JSON schema.
 const GROQ_SCHEMAS: [&str; 3] = ["gpt-oss", "kimi-k2", "llama-4"];
 const SIMULATOR: &str = "simulator";
@@ -29,6 +33,8 @@ pub struct ProviderConfig {
     pub models: Models,
     /// Every provider that has a server or a key, by the name that the ledger and the price table call it by.
     pub servers: BTreeMap<String, ServerConfig>,
+    /// `LLM_CHAINS`, and when breakers open.
+    pub door: DoorConfig,
 }
 
 impl ProviderConfig {
@@ -43,25 +49,29 @@ impl ProviderConfig {
         if named.as_deref().is_some_and(|name| !is_name(name)) {
             return Err(ConfigError::new("LLM_PROVIDER", "must be 1 to 50 letters, digits, dots or dashes"));
         }
-        let own = own_server(settings, named.as_deref())?;
-        let provider = match &own {
-            Some((name, _)) => name.clone(),
-            None => return Err(ConfigError::new("LLM_BASE_URL", NOBODY)),
+        let google = ServerConfig::google(settings)?;
+        let own = own_server(settings, named.as_deref().filter(|name| *name != GOOGLE))?;
+        // Gemini answers if it is asked to, or if nobody else can.
+        let provider = match (&own, &google) {
+            (_, Some(_)) if named.as_deref() == Some(GOOGLE) => GOOGLE.to_owned(),
+            _ if named.as_deref() == Some(GOOGLE) => return Err(ConfigError::new("GOOGLE_API_KEY", NO_GOOGLE)),
+            (Some((name, _)), _) => name.clone(),
+            (None, Some(_)) if named.is_none() => GOOGLE.to_owned(),
+            (None, _) => return Err(ConfigError::new("LLM_BASE_URL", NOBODY)),
         };
         let is_groq = own.as_ref().is_some_and(|(_, server)| server.is_groq());
-        let models = models(settings, is_groq || provider == SIMULATOR)?;
+        let models = models(settings, usual_model(&provider, is_groq))?;
+        let json = server::json_mode(settings, "LLM_JSON")?.unwrap_or_else(|| usual_json(is_groq, &models));
+        let own = own.map(|(name, server)| (name, ServerConfig { dialect: Dialect::OpenAi(json), ..server }));
         let mut servers: BTreeMap<String, ServerConfig> = own.into_iter().collect();
         if !is_groq && let Some(groq) = ServerConfig::groq(settings)? {
             servers.entry(GROQ.to_owned()).or_insert(groq);
         }
-        let json = json_mode(settings, is_groq, &models)?;
-        if let Some(ServerConfig { dialect: Dialect::OpenAi(mode), .. }) = servers.get_mut(&provider) {
-            *mode = json;
-        }
+        servers.extend(google.map(|google| (GOOGLE.to_owned(), google)));
         if settings.is_production() {
             refuse_in_production(&servers)?;
         }
-        Ok(Self { provider, models, servers })
+        Ok(Self { provider, models, servers, door: DoorConfig::read(settings)? })
     }
 
     /// Makes the clients; each connects when first used.
@@ -73,20 +83,33 @@ impl ProviderConfig {
         Ok(Providers::new(clients?))
     }
 
-    /// Makes the door to the provider that answers where nothing else is said.
+    /// Makes the door to the providers: by the chains of the file that is named; else to the one that answers where nothing
+    /// else is said; where Groq and Gemini both have a key and nothing is said at all, by the chains that come with the product.
     ///
     /// # Errors
-    /// If the clients or the price table can't be made.
+    /// If the clients or the price table can't be made, or a chain names what is not configured.
     pub fn door(self) -> Result<LlmDoor, ConfigError> {
         let prices = Prices::embedded().map_err(|error| ConfigError::new("prices.toml", error.to_string()))?;
         let providers = self.providers()?;
-        let llm = providers.get(&self.provider).ok_or_else(|| ConfigError::new("LLM_PROVIDER", NOBODY))?;
-        Ok(LlmDoor::new(llm.clone(), self.models, prices))
+        let unusable = |error: ChainsError| ConfigError::new("LLM_CHAINS", error.to_string());
+        let chains = match &self.door.chains {
+            Some(text) => Chains::parse(text, &providers, &prices).map_err(unusable)?,
+            None if !self.door.names_one && providers.len() > 1 => {
+                Chains::embedded(&providers, &prices).map_err(unusable)?
+            }
+            None => {
+                providers.get(&self.provider).ok_or_else(|| ConfigError::new("LLM_PROVIDER", NOBODY))?;
+                Chains::of_one(&self.provider, self.models)
+            }
+        };
+        Ok(LlmDoor::with_chains(providers, chains, prices, self.door.policy))
     }
 }
 
 const NOBODY: &str = "no model provider is set: give LLM_BASE_URL and LLM_MODEL of any server that speaks OpenAI's format, or \
-    GROQ_API_KEY; without one, `hellosales dev` starts a simulator";
+    GROQ_API_KEY, or GOOGLE_API_KEY; without one, `hellosales dev` starts a simulator";
+const NO_GOOGLE: &str = "must be set, if LLM_PROVIDER is google: that is Gemini in its own format; a server that speaks OpenAI's \
+    needs another name";
 
 /// The server of `LLM_BASE_URL`, or Groq where only its key is set.
 fn own_server(settings: &Settings<'_>, named: Option<&str>) -> Result<Option<(String, ServerConfig)>, ConfigError> {
@@ -106,12 +129,17 @@ fn is_name(name: &str) -> bool {
     name.len() <= 50 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-fn models(settings: &Settings<'_>, knows_groqs: bool) -> Result<Models, ConfigError> {
-    let model = match settings.text("LLM_MODEL") {
-        Some(model) => model,
-        None if knows_groqs => GROQ_MODEL.to_owned(),
-        None => return Err(ConfigError::new("LLM_MODEL", "must name the model that LLM_BASE_URL serves")),
-    };
+fn usual_model(provider: &str, is_groq: bool) -> Option<&'static str> {
+    match provider {
+        GOOGLE => Some(GOOGLE_MODEL),
+        SIMULATOR => Some(GROQ_MODEL),
+        _ => is_groq.then_some(GROQ_MODEL),
+    }
+}
+
+fn models(settings: &Settings<'_>, usual: Option<&str>) -> Result<Models, ConfigError> {
+    let named = settings.text("LLM_MODEL").or_else(|| usual.map(str::to_owned));
+    let model = named.ok_or_else(|| ConfigError::new("LLM_MODEL", "must name the model that LLM_BASE_URL serves"))?;
     Ok(Models {
         fast: settings.text("LLM_MODEL_FAST").unwrap_or_else(|| model.clone()),
         quality: settings.text("LLM_MODEL_QUALITY").unwrap_or_else(|| model.clone()),
@@ -120,29 +148,23 @@ fn models(settings: &Settings<'_>, knows_groqs: bool) -> Result<Models, ConfigEr
 }
 
 /// Groq refuses a schema for most of its models.
-fn json_mode(settings: &Settings<'_>, is_groq: bool, models: &Models) -> Result<JsonMode, ConfigError> {
-    let name = "LLM_JSON";
+fn usual_json(is_groq: bool, models: &Models) -> JsonMode {
     let knows_schemas = |model: &String| GROQ_SCHEMAS.iter().any(|known| model.contains(known));
-    match settings.text(name).as_deref() {
-        Some("schema") => Ok(JsonMode::Schema),
-        Some("object") => Ok(JsonMode::Object),
-        Some("words") => Ok(JsonMode::Words),
-        Some(_) => Err(ConfigError::new(name, "must be schema, object or words")),
-        None if is_groq && ![&models.fast, &models.balanced, &models.quality].into_iter().all(knows_schemas) => {
-            Ok(JsonMode::Object)
-        }
-        None => Ok(JsonMode::Schema),
+    if is_groq && ![&models.fast, &models.balanced, &models.quality].into_iter().all(knows_schemas) {
+        JsonMode::Object
+    } else {
+        JsonMode::Schema
     }
 }
 
 fn refuse_in_production(servers: &BTreeMap<String, ServerConfig>) -> Result<(), ConfigError> {
     if servers.contains_key(SIMULATOR) {
-        let fix =
-            "the simulator answers nobody in production: set GROQ_API_KEY, or LLM_BASE_URL, LLM_MODEL and LLM_API_KEY";
+        let fix = "the simulator answers nobody in production: set GROQ_API_KEY or GOOGLE_API_KEY, or LLM_BASE_URL, LLM_MODEL and LLM_API_KEY";
         return Err(ConfigError::new("LLM_PROVIDER", fix));
     }
     if servers.values().any(|server| server.api_key.is_none()) {
-        let fix = "in production a provider needs a key: set GROQ_API_KEY, or LLM_API_KEY for LLM_BASE_URL";
+        let fix =
+            "in production a provider needs a key: set GROQ_API_KEY or GOOGLE_API_KEY, or LLM_API_KEY for LLM_BASE_URL";
         return Err(ConfigError::new("LLM_API_KEY", fix));
     }
     Ok(())

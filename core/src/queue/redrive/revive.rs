@@ -109,7 +109,7 @@ async fn revive_steps(tx: &mut Tx, run: RunId, lane: Lane, rank: i64, waits: boo
     sqlx::query!(
         "UPDATE pipeline_steps SET status = CASE WHEN $3 THEN 'held' ELSE 'ready' END, held_by = CASE WHEN $3 THEN 'turn' END,
            fair_rank = greatest($2, queue_v(lane)), deadline_at = clock_timestamp() + $4::bigint * interval '1 ms',
-           failures = 0, crashes = 0, snoozes = 0, error = NULL, ended_at = NULL, available_at = NULL, delay_reason = NULL,
+           failures = 0, crashes = 0, snoozes = 0, error = NULL, ended_at = NULL, available_at = NULL, delay_reason = NULL, delay_detail = NULL,
            lease_token = NULL, worker_id = NULL, claimed_at = NULL, must_end_by = NULL
          WHERE run_id = $1 AND status IN ('dead', 'held', 'running')",
         run.uuid(),

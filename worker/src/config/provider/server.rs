@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::super::{ConfigError, Settings};
 use super::GROQ_BASE;
 use crate::provider::Llm;
+use crate::provider::google::{BASE as GOOGLE_BASE, Google, GoogleConfig};
 use crate::provider::http::{Timeouts, is_loopback};
 use crate::provider::openai::{JsonMode, OpenAi, OpenAiConfig};
 
@@ -29,6 +30,8 @@ pub struct ServerConfig {
 pub enum Dialect {
     /// OpenAI's.
     OpenAi(JsonMode),
+    /// Gemini's.
+    Google(JsonMode),
 }
 
 impl ServerConfig {
@@ -51,6 +54,16 @@ impl ServerConfig {
         // Most of its models know no schemas.
         server.dialect = Dialect::OpenAi(JsonMode::Object);
         Ok(Some(server))
+    }
+
+    /// Gemini, if there is a key of Google's.
+    pub(super) fn google(settings: &Settings<'_>) -> Result<Option<Self>, ConfigError> {
+        let Some(key) = settings.text("GOOGLE_API_KEY") else { return Ok(None) };
+        let name = "GOOGLE_BASE_URL";
+        let base_url = base_url(name, settings.text(name).as_deref().unwrap_or(GOOGLE_BASE))?;
+        let timeouts = timeouts(settings, ["GOOGLE_FIRST_TOKEN_TIMEOUT_MS", "GOOGLE_TIMEOUT_MS"])?;
+        let dialect = Dialect::Google(json_mode(settings, "GOOGLE_JSON")?.unwrap_or(JsonMode::Schema));
+        Ok(Some(Self { dialect, base_url, api_key: Some(key.into()), timeouts }))
     }
 
     fn openai(settings: &Settings<'_>, base_url: Url, key: Option<String>) -> Result<Self, ConfigError> {
@@ -77,15 +90,30 @@ impl ServerConfig {
 
     /// Its client.
     pub(super) fn client(&self, name: &str) -> Result<Arc<dyn Llm>, ConfigError> {
-        let Dialect::OpenAi(json) = self.dialect;
-        let client = OpenAi::new(OpenAiConfig {
-            provider: name.to_owned(),
-            base_url: self.base_url.clone(),
-            api_key: self.api_key.clone(),
-            timeouts: self.timeouts,
-            json,
-        });
-        Ok(Arc::new(client.map_err(|error| ConfigError::new("LLM_BASE_URL", error.to_string()))?))
+        let (provider, base_url, timeouts) = (name.to_owned(), self.base_url.clone(), self.timeouts);
+        match self.dialect {
+            Dialect::OpenAi(json) => {
+                let api_key = self.api_key.clone();
+                let client = OpenAi::new(OpenAiConfig { provider, base_url, api_key, timeouts, json });
+                Ok(Arc::new(client.map_err(|error| ConfigError::new("LLM_BASE_URL", error.to_string()))?))
+            }
+            Dialect::Google(json) => {
+                let api_key = self.api_key.clone().unwrap_or_default();
+                let client = Google::new(GoogleConfig { provider, base_url, api_key, timeouts, json });
+                Ok(Arc::new(client.map_err(|error| ConfigError::new("GOOGLE_BASE_URL", error.to_string()))?))
+            }
+        }
+    }
+}
+
+/// How a server is asked for JSON, if that is said.
+pub(super) fn json_mode(settings: &Settings<'_>, name: &'static str) -> Result<Option<JsonMode>, ConfigError> {
+    match settings.text(name).as_deref() {
+        None => Ok(None),
+        Some("schema") => Ok(Some(JsonMode::Schema)),
+        Some("object") => Ok(Some(JsonMode::Object)),
+        Some("words") => Ok(Some(JsonMode::Words)),
+        Some(_) => Err(ConfigError::new(name, "must be schema, object or words")),
     }
 }
 

@@ -39,7 +39,7 @@ async fn a_key_of_groqs_is_never_sent_to_another_server() {
 #[test]
 fn json_is_asked_for_by_schema_unless_the_server_knows_none() {
     let json = |pairs: &[(&str, &str)]| {
-        let Dialect::OpenAi(json) = server(&read(pairs).unwrap()).dialect;
+        let Dialect::OpenAi(json) = server(&read(pairs).unwrap()).dialect else { panic!("another dialect") };
         json
     };
     let groq = ("GROQ_API_KEY", "k");
@@ -122,4 +122,43 @@ fn a_provider_may_be_given_less_time_and_never_more_than_its_stage_has() {
     for wrong in ["0", "60000", "soon"] {
         assert_eq!(timed(&[("LLM_TIMEOUT_MS", wrong)]).unwrap_err().name, "LLM_TIMEOUT_MS");
     }
+}
+
+#[test]
+fn a_key_of_googles_alone_means_gemini_and_beside_another_it_is_one_more() {
+    let google = [("GOOGLE_API_KEY", "AIza-1")];
+    let config = read(&google).unwrap();
+    assert_eq!((config.provider.as_str(), config.models.balanced.as_str()), (GOOGLE, GOOGLE_MODEL));
+    assert_eq!(
+        (server(&config).base_url.host_str(), key(&config)),
+        (Some("generativelanguage.googleapis.com"), Some("AIza-1"))
+    );
+    assert_eq!(config.providers().unwrap().get(GOOGLE).unwrap().provider(), GOOGLE);
+    let both = [&google[..], &[("GROQ_API_KEY", "gsk_1")]].concat();
+    let config = read(&both).unwrap();
+    assert_eq!((config.provider.as_str(), config.models.balanced.as_str()), (GROQ, GROQ_MODEL));
+    assert_eq!(config.servers.keys().collect::<Vec<_>>(), [GOOGLE, GROQ]);
+    let config = read(&[&both[..], &[("LLM_PROVIDER", "google"), ("LLM_MODEL", "gemini-2.5-pro")]].concat()).unwrap();
+    assert_eq!((config.provider.as_str(), config.models.fast.as_str()), (GOOGLE, "gemini-2.5-pro"));
+    assert_eq!(config.servers.keys().collect::<Vec<_>>(), [GOOGLE, GROQ]);
+    assert_eq!(read(&[("LLM_PROVIDER", "google"), ("GROQ_API_KEY", "k")]).unwrap_err().name, "GOOGLE_API_KEY");
+    assert_eq!(read(&[&google[..], &[("LLM_PROVIDER", "acme")]].concat()).unwrap_err().name, "LLM_BASE_URL");
+}
+
+#[test]
+fn googles_settings_are_its_own() {
+    let base = [("GOOGLE_API_KEY", "k"), ("GOOGLE_BASE_URL", "http://127.0.0.1:8090"), ("LLM_TIMEOUT_MS", "9000")];
+    let config = read(&[&base[..], &[("GOOGLE_TIMEOUT_MS", "8000"), ("GOOGLE_JSON", "object")]].concat()).unwrap();
+    assert_eq!(server(&config).timeouts.total.as_millis(), 8_000);
+    assert_eq!(server(&config).dialect, Dialect::Google(JsonMode::Object));
+    assert_eq!(server(&config).base_url.as_str(), "http://127.0.0.1:8090/");
+    for (name, wrong) in [("GOOGLE_JSON", "xml"), ("GOOGLE_BASE_URL", "ftp://x"), ("GOOGLE_TIMEOUT_MS", "1")] {
+        assert_eq!(read(&[("GOOGLE_API_KEY", "k"), (name, wrong)]).unwrap_err().name, name);
+    }
+    assert!(read(&[("GOOGLE_API_KEY", "k"), ("ENVIRONMENT", "production")]).is_ok());
+    let config = read(&[("GOOGLE_API_KEY", "AIza-canary")]).unwrap();
+    assert!(
+        !format!("{config:?} {:?} {:?}", config.providers().unwrap(), config.clone().door().unwrap())
+            .contains("canary")
+    );
 }
