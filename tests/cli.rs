@@ -8,6 +8,7 @@ mod chat;
 mod clients;
 mod demo;
 mod dev;
+mod dlq;
 mod faults;
 mod keep;
 mod operate;

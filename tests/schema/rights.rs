@@ -150,6 +150,9 @@ async fn two_organisations(owner: &mut Owner) -> [OrgId; 2] {
                  INSERT INTO budgets (org_id, updated_by) VALUES ('{org}', 'x');
                  INSERT INTO budget_windows (org_id, span, starts_at) VALUES ('{org}', 'day', now() - interval '30 days');
                  INSERT INTO pauses (scope, key, org_id, actor, reason) VALUES ('batch', '{org}', '{org}', 'x', 'x');
+                 INSERT INTO audit_log (id, org_id, actor, action, target_type, target_id) VALUES ('{org}', '{org}', 'x', 'x', 'x', 'x');
+                 INSERT INTO ops (id, org_id, kind, actor, status, total) VALUES ('{org}', '{org}', 'resolve', 'x', 'running', 1);
+                 INSERT INTO op_items (op_id, n, org_id, target_id, run_id) VALUES ('{org}', 0, '{org}', '{org}', '{org}');
                  INSERT INTO client_import_rows (org_id, import_id, n, person, client_id, person_key, cells)
                    VALUES ('{org}', '{org}', 0, 0, '{org}', '{org}', '{{}}');
                  INSERT INTO client_import_turns (org_id) VALUES ('{org}');
