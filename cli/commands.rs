@@ -11,6 +11,7 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod keep_postgres;
 pub(crate) mod migrate;
+pub(crate) mod providers;
 pub(crate) mod runs;
 pub(crate) mod simulator;
 pub(crate) mod token;

@@ -106,6 +106,8 @@ enum Command {
     Runs(commands::runs::Args),
     /// Who executes steps
     Workers(commands::workers::Args),
+    /// Who makes text for us: what stands against them, and how they do
+    Providers(commands::providers::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
     /// Look whether everything is as it must be
@@ -163,6 +165,7 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Simulator(args) => commands::simulator::run(args, output).await,
         Command::Runs(args) => commands::runs::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
+        Command::Providers(args) => commands::providers::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
         Command::Bench(args) => commands::bench::run(args, output).await,

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod prefix;
+pub mod providers;
 pub mod run_list;
 pub mod runs;
 pub mod window;
