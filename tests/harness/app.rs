@@ -85,6 +85,8 @@ impl TestApp<'_> {
             "LLM_BASE_URL" => Some(base.clone()),
             "LLM_PROVIDER" => Some("simulator".to_owned()),
             "LLM_API_KEY" => Some("any".to_owned()),
+            // What a test breaks is whole again while it looks.
+            "CIRCUIT_BREAKER_OPEN_SECONDS" => Some("1".to_owned()),
             _ => None,
         };
         let environment = Environment {
