@@ -116,6 +116,7 @@ const fn name(noun: Noun) -> &'static str {
     match noun {
         Noun::Run => "run",
         Noun::DeadLetter => "dead letter",
+        Noun::Operation => "operation",
         Noun::Worker => "worker",
         Noun::Batch => "batch",
         Noun::Session => "session",

@@ -8,6 +8,7 @@ pub mod queue_stats;
 pub mod run_detail;
 pub mod run_list;
 pub mod runs;
+pub mod standing;
 pub mod status;
 pub mod step_list;
 pub mod why;

@@ -21,6 +21,7 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("breaker_events", "when a provider was down"),
     ("limits", "a provider's limits are the installation's; an organisation's are its budgets"),
     ("retention_marks", "how far duties have come that serve all organisations"),
+    ("ops", "an operator's is over organisations; the api sees those of its own only, and each item names its own"),
     (
         "audit_log",
         "what is done to a lane, a provider or the installation is of no organisation; the api sees its own entries only",

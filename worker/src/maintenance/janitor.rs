@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use hellosales_core::breaker;
-use hellosales_core::content::client_import;
 use hellosales_core::queue::reap::{self, Overdue};
 use hellosales_core::queue::{lease, pause};
 use hellosales_core::retention::{self, Prunable, RowId};
@@ -42,6 +41,7 @@ impl Maintenance {
             if now >= overdue {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
+                self.within(self.redrive_due()).await;
             }
             // What a pause held goes on within a second of its end.
             held = self.within(self.free(held)).await.flatten();
@@ -133,10 +133,9 @@ impl Maintenance {
         }
         while breaker::prune(&self.database).await? {
             if started.elapsed() > ROUND {
-                return Ok(Pruned::UpTo(None));
+                return Ok(Some(at));
             }
         }
-        let _gone = janitor::prune_workers(&self.database).await?;
         self.close_forgotten().await?;
         Ok(None)
     }
