@@ -29,6 +29,7 @@ mod letter;
 mod log;
 mod misfit;
 mod openai;
+mod phrase;
 mod pieces;
 mod playback;
 mod prompt;
