@@ -4,5 +4,6 @@ pub(crate) mod batch;
 mod chat;
 mod list;
 mod memory;
+mod processor;
 mod report;
 mod times;

@@ -48,8 +48,10 @@ pub(crate) struct Options {
 /// A process as programs read it.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProcessLine {
-    role: &'static str,
-    pid: u32,
+    /// What it is.
+    pub(crate) role: &'static str,
+    /// Its number.
+    pub(crate) pid: u32,
     url: String,
 }
 

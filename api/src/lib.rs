@@ -14,6 +14,7 @@ mod import;
 mod object;
 mod openapi;
 mod page;
+mod rate_limit;
 mod resource;
 mod routes;
 mod server;

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::chat;
 use super::list::List;
 use super::memory::resident_bytes;
+use super::processor::Used;
 use super::report::{Accept, Chat, Fairness, Memory, PerEmail, Report, Round};
 use super::times::{Times, milliseconds, ratio};
 use crate::client::Api;
@@ -35,7 +36,7 @@ const BUSY_TURNS: usize = 1_000;
 /// The other organisation's list.
 const OTHER_ITEMS: u32 = 10;
 /// How far a batch is, is asked this often.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(500);
 /// A process of the database tells what it did within a second of being idle.
 const STATISTICS: Duration = Duration::from_millis(1_500);
 /// A batch that takes longer than so many times its ideal, and this, is stuck.
@@ -76,7 +77,7 @@ pub(crate) async fn run(plan: &Plan, output: Output, stop: &CancellationToken) -
         Report { items: plan.items, call_ms: u64::try_from(plan.call.as_millis()).unwrap_or(u64::MAX), rounds };
     match output.format {
         crate::output::Format::Json | crate::output::Format::Jsonl => output.json(&report),
-        crate::output::Format::Table | crate::output::Format::Csv => report.show(output),
+        crate::output::Format::Table | crate::output::Format::Wide | crate::output::Format::Csv => report.show(output),
     }
 }
 
@@ -133,10 +134,10 @@ async fn measure(
     let idle = chat::take_turns(&list.api, plan.call, IDLE_TURNS, &CancellationToken::new()).await?;
 
     sleep(STATISTICS).await;
-    let before = bench::work(&owner).await?;
+    let before = Spent::so_far(&owner, stack).await?;
     let course = Course::run(stack, plan, slots, &list, &other).await?;
     sleep(STATISTICS).await;
-    let after = bench::work(&owner).await?;
+    let after = Spent::so_far(&owner, stack).await?;
     let round = course.round((plan, slots), &owner, (before, after), (accept, idle)).await;
     owner.close().await;
     api_role.close().await;
@@ -192,6 +193,19 @@ async fn until(api: &Api, done: impl Fn(&[Batch]) -> bool) -> anyhow::Result<()>
         sleep(LOOK).await;
     }
     Ok(())
+}
+
+/// What everything has cost so far.
+#[derive(Clone, Copy)]
+struct Spent {
+    work: Work,
+    used: Used,
+}
+
+impl Spent {
+    async fn so_far(owner: &Database, stack: &Stack) -> anyhow::Result<Self> {
+        Ok(Self { work: bench::work(owner).await?, used: Used::by(&stack.processes()) })
+    }
 }
 
 /// What was seen while the batch ran.
@@ -259,7 +273,7 @@ impl Course {
         self,
         (plan, slots): (&Plan, u16),
         owner: &Database,
-        (before, after): (Work, Work),
+        (before, after): (Spent, Spent),
         (accept, idle): (Accept, Times),
     ) -> anyhow::Result<Round> {
         let (batch, other) = (BatchId::from(self.batch), BatchId::from(self.other));
@@ -268,6 +282,8 @@ impl Course {
         let (seconds, ideal) = (took(course.took_ms), ideal(plan, slots));
         let emails = u64::try_from(course.emails).unwrap_or(0);
         // All that happened meanwhile, the other batch and the turns included.
+        let cpu_ms_per_email = after.used.since(before.used, emails);
+        let (before, after) = (before.work, after.work);
         let each = |after: i64, before: i64| {
             let count = u64::try_from(after.saturating_sub(before)).unwrap_or(0);
             ratio(Duration::from_micros(count), Duration::from_micros(emails))
@@ -289,6 +305,7 @@ impl Course {
                 rows_deleted: each(after.rows_deleted, before.rows_deleted),
                 wal_bytes: each(after.wal_bytes, before.wal_bytes),
             },
+            cpu_ms_per_email,
             memory: self.memory,
             chat: Chat {
                 idle_turns: idle.count(),

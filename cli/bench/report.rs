@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::processor::CpuMs;
 use crate::output::Output;
 
 /// All of it.
@@ -26,6 +27,7 @@ pub(super) struct Round {
     pub(super) emails_per_second: f64,
     pub(super) accept: Accept,
     pub(super) per_email: PerEmail,
+    pub(super) cpu_ms_per_email: CpuMs,
     pub(super) memory: Memory,
     pub(super) chat: Chat,
     pub(super) fairness: Fairness,
@@ -117,6 +119,7 @@ impl Round {
                     cost.transactions, cost.rows_inserted, cost.rows_updated, cost.rows_deleted, cost.wal_bytes
                 ),
             ),
+            ("processors, an email", self.cpu_ms_per_email.line()),
             (
                 "worker's memory at 10 % and 90 %",
                 format!(

@@ -72,6 +72,8 @@ pub struct Database {
 }
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer is asked whether it still is one.
+const TRUSTED_IDLE: Duration = Duration::from_millis(100);
 
 impl Database {
     /// Makes the pools; connects when first used.
@@ -99,6 +101,16 @@ impl Database {
             PgPoolOptions::new()
                 .max_connections(config.max_connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                // One that answered just now is taken at its word: asking each time is a message more in most transactions.
+                .test_before_acquire(false)
+                .before_acquire(|connection, known| {
+                    Box::pin(async move {
+                        if known.idle_for > TRUSTED_IDLE {
+                            connection.ping().await?;
+                        }
+                        Ok(true)
+                    })
+                })
                 .connect_lazy_with(options)
         };
         // The claim's statements lose a factor of four to plans that a generic estimate makes look cheap.

@@ -21,6 +21,7 @@ async fn a_small_batch_is_measured_and_all_its_emails_are_there() {
             &["accepts", "accept_p50_ms", "accept_p99_ms", "commit_p50_ms", "commit_p99_ms", "accept_p99_commits"][..],
         ),
         ("per_email", &["transactions", "rows_inserted", "rows_updated", "rows_deleted", "wal_bytes"]),
+        ("cpu_ms_per_email", &["all", "worker", "postgres", "api", "simulator", "bench"]),
         ("memory", &["worker_at_10_percent_bytes", "worker_at_90_percent_bytes"]),
         ("chat", &["idle_turns", "idle_added_p50_ms", "busy_turns", "busy_added_p50_ms", "ratio"]),
         ("fairness", &["other_items", "other_seconds", "emails_meanwhile"]),
@@ -28,5 +29,8 @@ async fn a_small_batch_is_measured_and_all_its_emails_are_there() {
         for key in keys {
             assert!(round[object].get(key).is_some(), "{object}.{key}: {round}");
         }
+    }
+    if cfg!(target_os = "linux") {
+        assert!(round["cpu_ms_per_email"]["postgres"].as_f64().is_some_and(|ms| ms > 0.0), "{round}");
     }
 }

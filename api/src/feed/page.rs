@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hellosales_core::batch::Batch;
-use hellosales_core::pulse::runs::{RunRow, Waiting};
+use hellosales_core::pulse::runs::RunRow;
+use hellosales_core::pulse::why::Waiting;
 use hellosales_core::{BatchId, RunId};
 
 /// What ended stays on the page so long.

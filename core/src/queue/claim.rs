@@ -68,6 +68,7 @@ struct Row {
     user_sequence: Option<i32>,
     stream: bool,
     quality_mode: String,
+    model_override: Option<String>,
     needs: Option<Value>,
     rank: i64,
     held: bool,
@@ -163,6 +164,7 @@ fn step(row: Row, shapes: &Shapes) -> Result<Option<ClaimedStep>, DatabaseError>
         user_sequence: row.user_sequence,
         stream: row.stream,
         quality_mode: QualityMode::parse(&row.quality_mode)?,
+        model_override: row.model_override,
         input: row.input,
     };
     let last_error: Option<Failure> = row.error.map(serde_json::from_value).transpose()?;

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::exchange::Said;
 use super::super::schema::{Schema, Shape};
-use super::super::{LlmRequest, Message, Usage};
+use super::super::{self as provider, Finish, LlmRequest, ProviderError, Usage};
 use super::JsonMode;
 
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
     model: &'a str,
-    messages: &'a [Message],
+    messages: &'a [provider::Message],
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -18,7 +19,8 @@ pub(super) struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat>,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
 #[derive(Serialize)]
@@ -59,22 +61,30 @@ impl<'a> Request<'a> {
             temperature: request.temperature,
             max_tokens: request.max_tokens,
             response_format: request.schema.and_then(|schema| ResponseFormat::of(schema, mode)),
-            stream: true,
-            stream_options: StreamOptions { include_usage: true },
+            stream: request.stream,
+            stream_options: request.stream.then_some(StreamOptions { include_usage: true }),
         }
     }
 }
 
+/// An event of a stream, or a whole answer: they differ in what a choice calls its text.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk {
-    pub(super) choices: Option<Vec<Choice>>,
+    choices: Option<Vec<Choice>>,
     usage: Option<WireUsage>,
     x_groq: Option<Groq>,
     pub(super) error: Option<WireError>,
 }
 
 impl Chunk {
-    pub(super) fn usage(&self) -> Option<Usage> {
+    /// What it says, in order.
+    pub(super) fn said(self) -> Vec<Said> {
+        let usage = self.usage();
+        let choice = self.choices.into_iter().flatten().next();
+        choice.map(Choice::said).into_iter().flatten().chain(usage.map(Said::Usage)).collect()
+    }
+
+    fn usage(&self) -> Option<Usage> {
         let groq = self.x_groq.as_ref().and_then(|groq| groq.usage.as_ref());
         let usage = self.usage.as_ref().or(groq)?;
         Some(Usage { tokens_in: usage.prompt_tokens, tokens_out: usage.completion_tokens })
@@ -95,16 +105,38 @@ struct WireUsage {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Choice {
-    #[serde(default)]
-    pub(super) delta: Delta,
-    pub(super) finish_reason: Option<String>,
+struct Choice {
+    delta: Option<Message>,
+    message: Option<Message>,
+    finish_reason: Option<String>,
+}
+
+impl Choice {
+    fn said(self) -> Vec<Said> {
+        // More, or all.
+        let Message { content, refusal } = self.delta.or(self.message).unwrap_or_default();
+        let mut said = Vec::new();
+        if refusal.is_some_and(|text| !text.is_empty()) {
+            said.push(Said::Refused);
+        }
+        said.extend(content.map(Said::Text));
+        match self.finish_reason.as_deref() {
+            None | Some("") => {}
+            Some("content_filter") => said.extend([Said::Refused, Said::Finish(Finish::Stop)]),
+            Some("length" | "max_tokens") => said.push(Said::Finish(Finish::Length)),
+            Some("tool_calls" | "function_call") => {
+                said.push(Said::Fault(ProviderError::Malformed("a call of a tool")));
+            }
+            Some(_) => said.push(Said::Finish(Finish::Stop)),
+        }
+        said
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Delta {
-    pub(super) content: Option<String>,
-    pub(super) refusal: Option<String>,
+struct Message {
+    content: Option<String>,
+    refusal: Option<String>,
 }
 
 /// An error's body. `code` is a text with most vendors, a number with some.
@@ -147,6 +179,7 @@ mod tests {
             temperature: None,
             max_tokens: None,
             schema: Some(&SCHEMA),
+            stream: true,
         };
         let format = |asked: &LlmRequest, mode| {
             let sent = serde_json::to_value(Request::new(asked, mode)).unwrap();
