@@ -11,6 +11,7 @@ use hellosales_worker::environment::Environment;
 use hellosales_worker::guard::Guard;
 use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
+use hellosales_worker::stages::written::SourceReads;
 use hellosales_worker::worker::{Worker, WorkerConfig, WorkerHandle};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -94,6 +95,7 @@ impl TestApp<'_> {
             llm: ProviderConfig::read(&Settings::new(&lookup)).and_then(ProviderConfig::door).expect("a door"),
             guard: Guard::new(true).expect("rules"),
             prompts: Prompts::embedded().expect("prompts"),
+            sources: SourceReads::default(),
             config: PipelineConfig::default(),
         };
         let config = WorkerConfig {

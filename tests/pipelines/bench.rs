@@ -25,6 +25,7 @@ use hellosales_worker::leases::Contact;
 use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
 use hellosales_worker::registry::{CheckedRegistry, Executed, Work};
+use hellosales_worker::stages::written::SourceReads;
 use hellosales_worker::stream::{OpenStream, Streams};
 use serde_json::Map;
 use tokio::sync::Mutex;
@@ -103,6 +104,7 @@ impl Bench<'_> {
             llm: provider(&url).door().expect("a door"),
             guard: Guard::new(config.guardrails_enabled).expect("rules"),
             prompts: Prompts::embedded().expect("templates"),
+            sources: SourceReads::default(),
             config,
         };
         let bench = Bench {
