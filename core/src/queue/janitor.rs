@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::id::RunId;
 use crate::stream::RETENTION_MINUTES;
@@ -68,5 +68,11 @@ pub async fn prune_workers(db: &Database) -> Result<u64, DatabaseError> {
     )
     .execute(db.fast())
     .await?;
+    Ok(gone.rows_affected())
+}
+
+/// Deletes these runs, which retention has found to be old and has locked.
+pub(crate) async fn delete_runs(tx: &mut Tx, runs: &[Uuid]) -> Result<u64, DatabaseError> {
+    let gone = sqlx::query!("DELETE FROM pipeline_runs WHERE id = ANY($1)", runs).execute(tx.connection()).await?;
     Ok(gone.rows_affected())
 }

@@ -11,7 +11,7 @@ pub(super) async fn prune(db: &Database, days: i32, after: Uuid) -> Result<Prune
     let mut tx = db.begin_fast().await?;
     let old = sqlx::query!(
         "SELECT id, org_id FROM client_imports WHERE id >= $1 AND id < uuid_at(now() - $2::int * interval '1 day')
-         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED",
+         ORDER BY id LIMIT 1",
         after,
         days,
     )

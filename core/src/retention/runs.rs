@@ -7,6 +7,7 @@ use super::{BATCH, Policy, Pruned};
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::pipeline::CHAT;
+use crate::queue::janitor;
 
 /// Which runs may go, once they are so old: nothing of them is left to do, their batch is gone, their dead letters are closed and
 /// old, and of a turn it is settled that its question passed the guard. What a prompt may quote of a session hangs on that, and
@@ -76,8 +77,7 @@ async fn delete(tx: &mut Tx, runs: &[Uuid]) -> Result<u64, DatabaseError> {
     )
     .execute(tx.connection())
     .await?;
-    let gone = sqlx::query!("DELETE FROM pipeline_runs WHERE id = ANY($1)", runs).execute(tx.connection()).await?;
-    Ok(gone.rows_affected())
+    janitor::delete_runs(tx, runs).await
 }
 
 pub(super) async fn due(connection: &mut PgConnection, policy: &Policy, most: i64) -> Result<i64, DatabaseError> {

@@ -55,11 +55,12 @@ async fn in_every_lane_a_delay_ends_at_the_deadline_and_paused_time_does_not_cou
             let run = submit(bench, lane).await;
             let hand = bench.hand().await;
             let step = hand.take("a").await;
-            bench.sql("UPDATE pipeline_steps SET deadline_at = now() + interval '1 millisecond'").await;
+            bench.sql("UPDATE pipeline_steps SET deadline_at = now() + interval '1 second'").await;
             hand.land(step, retry()).await;
             let delayed = format!("SELECT status = 'delayed' AND available_at <= deadline_at FROM pipeline_steps WHERE run_id = '{run}'");
             assert!(bench.value::<bool>(&delayed).await, "{lane}");
 
+            bench.sql("UPDATE pipeline_steps SET deadline_at = now() - interval '1 second', available_at = now() - interval '1 second'").await;
             // It becomes ready past its deadline, but what stands still then has its whole time again.
             pause::pause(&operator, &Scope::Lane(lane), asked, None).await.expect("paused");
             hellosales_core::queue::promote::promote(&hand.db).await.expect("promoted");
