@@ -65,8 +65,8 @@ BEGIN
   DELETE FROM leaving l USING organization_memberships m WHERE m.user_id = l.user_id;
   INSERT INTO audit_log (id, org_id, actor, action, target_type, target_id, reason)
   VALUES (gen_random_uuid(), NULL, current_setting('hs.actor'), 'organization.delete', 'organization', current_setting('hs.org_id'), current_setting('hs.reason'));
-  RESET ROLE;
   UPDATE dead_letter_queue SET resolved_by = NULL WHERE resolved_by IN (SELECT user_id FROM leaving);
+  RESET ROLE;
   DELETE FROM users u USING leaving l WHERE u.id = l.user_id;
 END $$;
 
