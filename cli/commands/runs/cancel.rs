@@ -63,8 +63,7 @@ async fn filtered(args: &Args, operator: &Operator, output: Output) -> anyhow::R
     }
     let total = Total::from(i64::try_from(ids.len()).unwrap_or(i64::MAX));
     let words = bulk::count(total, "run is stopped", "runs are stopped");
-    let launch =
-        Launch { kind: Kind::Cancel, options: &Options::default(), reason, bulk: &args.bulk };
+    let launch = Launch { kind: Kind::Cancel, options: &Options::default(), reason, bulk: &args.bulk };
     let targets = Targets::Runs(&ids, Some(&filter));
     launch::launch(&launch, targets, &words, (operator, args.patience.read(), output)).await
 }
