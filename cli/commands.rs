@@ -18,6 +18,7 @@ pub(crate) mod migrate;
 pub(crate) mod ops;
 pub(crate) mod prune;
 pub(crate) mod queue;
+pub(crate) mod providers;
 pub(crate) mod runs;
 pub(crate) mod simulator;
 pub(crate) mod status;

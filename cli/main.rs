@@ -17,8 +17,6 @@ mod paging;
 mod port;
 mod private_postgres;
 mod problem;
-#[cfg(test)]
-mod runbooks;
 mod seed;
 mod shutdown;
 mod stack;
@@ -125,6 +123,8 @@ enum Command {
     Workers(commands::workers::Args),
     /// What organisations may use, a minute and a day, and have used
     Budgets(commands::budgets::Args),
+    /// Who makes text for us: what stands against them, and how they do
+    Providers(commands::providers::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
     /// Take away what is older than it is to be kept
@@ -195,8 +195,9 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Dlq(args) => commands::dlq::run(*args, global, output).await,
         Command::Ops(args) => commands::ops::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
-        Command::Budgets(args) => commands::budgets::run(args, global, output).await,
         Command::Prune(args) => commands::prune::run(args, global, output).await,
+        Command::Budgets(args) => commands::budgets::run(args, global, output).await,
+        Command::Providers(args) => commands::providers::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
         Command::Bench(args) => commands::bench::run(args, output).await,

@@ -3,9 +3,11 @@
 mod auth;
 mod bad_input;
 mod batches;
+mod budgets;
 mod connection;
 mod content;
 mod cors;
+mod dead_letters;
 mod door;
 mod events;
 mod feed;

@@ -4,6 +4,7 @@ mod budget;
 mod desk;
 mod kills;
 mod lost_answers;
+mod org_budget;
 mod races;
 mod sample;
 mod steer;

@@ -6,6 +6,7 @@ pub mod filter;
 pub mod prefix;
 pub mod queue_stats;
 pub mod run_detail;
+pub mod providers;
 pub mod run_list;
 pub mod runs;
 pub mod standing;

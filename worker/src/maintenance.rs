@@ -48,7 +48,8 @@ impl Maintenance {
         environment: Environment,
         worker: WorkerId,
         notifier: Notifier,
-        (config, pipelines, draining): (&WorkerConfig, Arc<[&'static Pipeline]>, CancellationToken),
+        (config, pipelines): (&WorkerConfig, Arc<[&'static Pipeline]>),
+        draining: CancellationToken,
     ) -> Self {
         let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));

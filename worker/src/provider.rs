@@ -11,6 +11,10 @@ pub mod price;
 pub mod schema;
 pub mod set;
 mod sse;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod wire_faults;
 
 use std::fmt;
 use std::time::Duration;

@@ -209,8 +209,8 @@ impl Assembly {
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
         let draining = self.signals.draining.clone();
-        let maintenance =
-            Maintenance::new(self.environment.clone(), self.id, notifier, (&self.config, pipelines, draining));
+        let settings = (&self.config, pipelines);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, settings, draining);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
