@@ -94,6 +94,9 @@ pub(crate) fn unreachable(error: DatabaseError, url: &str) -> anyhow::Error {
         Some("42P01" | "42704" | "42883" | "22023") => {
             (format!("the database at {place} has no schema of ours"), "hellosales migrate")
         }
+        Some("57P01" | "57P02" | "57P03" | "53300") => {
+            (format!("the database at {place} takes no connections now"), "wait for it, or look at its log")
+        }
         Some(_) => return error.into(),
         None => (
             format!("the database at {place} can't be reached"),

@@ -17,7 +17,7 @@ impl When {
     /// The time, seen from the database's now.
     pub(crate) fn at(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
-            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or(DateTime::UNIX_EPOCH),
+            Self::Ago(ago) => now.checked_sub_signed(ago).unwrap_or_default().max(DateTime::UNIX_EPOCH),
             Self::At(at) => at,
         }
     }
@@ -60,6 +60,7 @@ mod tests {
             assert!(parse(text).is_err(), "{text}");
         }
         let now = "2026-11-24T12:00:00Z".parse().unwrap();
-        assert_eq!(parse("99999999d").unwrap().at(now).timestamp().signum(), -1);
+        assert_eq!(parse("99999999d").unwrap().at(now), DateTime::UNIX_EPOCH);
+        assert_eq!(parse("999999d").unwrap().at(now), DateTime::UNIX_EPOCH);
     }
 }

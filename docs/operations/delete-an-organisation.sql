@@ -14,6 +14,9 @@ BEGIN
   SET LOCAL ROLE hellosales_operator;
   SELECT count(*) INTO live FROM pipeline_steps WHERE org_id = org.id AND (status IN ('ready', 'running', 'delayed') OR held_by IN ('turn', 'pause'));
   IF live > 0 THEN RAISE EXCEPTION '% steps of it are still alive: cancel its batches and runs first', live; END IF;
+  IF EXISTS (SELECT 1 FROM op_items i JOIN ops o ON o.id = i.op_id WHERE i.org_id = org.id AND o.ended_at IS NULL) THEN
+    RAISE EXCEPTION 'an operation still works on it: hellosales ops abort';
+  END IF;
 END $$;
 
 -- Who belongs to it.
@@ -55,6 +58,14 @@ BEGIN
   IF waits THEN RAISE EXCEPTION 'rows of it are still referred to by others'; END IF;
 END $$;
 
+-- An operation over several organisations counts what is left of it.
+DELETE FROM ops o WHERE o.ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM op_items i WHERE i.op_id = o.id);
+
+UPDATE ops o SET total = i.total, done = i.ok + i.failed, ok = i.ok, failed = i.failed
+FROM (SELECT op_id, count(*) AS total, count(*) FILTER (WHERE status = 'ok') AS ok, count(*) FILTER (WHERE status = 'failed') AS failed
+      FROM op_items GROUP BY op_id) i
+WHERE i.op_id = o.id AND o.ended_at IS NOT NULL AND o.total <> i.total;
+
 RESET ROLE;
 
 -- What has no org_id: the organisation itself, and its people.
@@ -65,8 +76,8 @@ BEGIN
   DELETE FROM leaving l USING organization_memberships m WHERE m.user_id = l.user_id;
   INSERT INTO audit_log (id, org_id, actor, action, target_type, target_id, reason)
   VALUES (gen_random_uuid(), NULL, current_setting('hs.actor'), 'organization.delete', 'organization', current_setting('hs.org_id'), current_setting('hs.reason'));
-  RESET ROLE;
   UPDATE dead_letter_queue SET resolved_by = NULL WHERE resolved_by IN (SELECT user_id FROM leaving);
+  RESET ROLE;
   DELETE FROM users u USING leaving l WHERE u.id = l.user_id;
 END $$;
 

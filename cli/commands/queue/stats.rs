@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use hellosales_core::pulse::queue_stats::{self, By, QueueLine};
-use hellosales_core::run::Lane;
 
 use crate::Global;
 use crate::list::{Cell, Column, List};
@@ -50,15 +49,6 @@ pub(super) async fn run(args: &Args, global: &Global, output: Output) -> anyhow:
     let columns: Vec<Column<QueueLine>> = all.copied().collect();
     let list = List::new(&columns, global, output)?;
     let operator = Operator::open(global).await?;
-    let mut lines = queue_stats::read(&operator.db, by, operator.org).await.map_err(|error| operator.fault(error))?;
-    if by == (By { lane: true, ..By::default() }) {
-        lines = Lane::ALL.iter().map(|lane| of_lane(*lane, &lines)).collect();
-    }
+    let lines = queue_stats::read(&operator.db, by, operator.org).await.map_err(|error| operator.fault(error))?;
     list.show(&lines)
-}
-
-/// An empty lane is a line, too.
-fn of_lane(lane: Lane, lines: &[QueueLine]) -> QueueLine {
-    let found = lines.iter().find(|line| line.lane.as_deref() == Some(lane.as_str()));
-    found.cloned().unwrap_or_else(|| QueueLine { lane: Some(lane.as_str().to_owned()), ..QueueLine::default() })
 }

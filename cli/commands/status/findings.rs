@@ -89,8 +89,9 @@ fn versions(status: &Status) -> Vec<Finding> {
         return Vec::new();
     }
     let all = status.unknown.iter().map(|unknown| {
-        let pipeline = unknown.kind.split_once('@').map_or(unknown.kind.as_str(), |(pipeline, _)| pipeline);
-        let found = format!("{} steps of {} are ready, and no worker knows it", thousands(unknown.steps), unknown.kind);
+        let pipeline = unknown.version.split_once('@').map_or(unknown.version.as_str(), |(pipeline, _)| pipeline);
+        let found =
+            format!("{} steps of {} are ready, and no worker knows it", thousands(unknown.steps), unknown.version);
         finding("no worker", found, format!("hellosales steps list --state ready --pipeline {pipeline}"))
     });
     all.collect()
@@ -182,7 +183,7 @@ mod tests {
             (|status, _| status.crashes = 11, "crashes"),
             (|status, _| status.lanes[0].oldest_ms = Some(5_001), "interactive"),
             (|status, _| status.lanes[2].oldest_ms = Some(900_001), "bulk"),
-            (|status, _| status.unknown.push(Unknown { kind: "chat@9/llm".to_owned(), steps: 3 }), "no worker"),
+            (|status, _| status.unknown.push(Unknown { version: "chat@9".to_owned(), steps: 3 }), "no worker"),
             (|_, load| load.connections = 91, "database"),
             (|_, load| load.oldest_snapshot_s = 601, "database"),
             (|_, load| load.migrations_missing = 1, "schema"),

@@ -81,7 +81,7 @@ pub async fn read(db: &Database, by: By, org: Option<OrgId>) -> Result<Vec<Queue
             .fetch_one(tx.connection())
             .await?;
     let low = Uuid::from_u128(u128::from(minute_ago.unsigned_abs()) << 80);
-    Ok(sqlx::query_file_as!(
+    let lines = sqlx::query_file_as!(
         QueueLine,
         "src/pulse/queue_stats.sql",
         by.lane,
@@ -94,5 +94,13 @@ pub async fn read(db: &Database, by: By, org: Option<OrgId>) -> Result<Vec<Queue
         Lane::Bulk.deadline_ms(),
     )
     .fetch_all(tx.connection())
-    .await?)
+    .await?;
+    let is_by_lane = by == By { lane: true, ..By::default() };
+    Ok(if is_by_lane { Lane::ALL.iter().map(|lane| of_lane(*lane, &lines)).collect() } else { lines })
+}
+
+/// An empty lane is a line, too.
+fn of_lane(lane: Lane, lines: &[QueueLine]) -> QueueLine {
+    let found = lines.iter().find(|line| line.lane.as_deref() == Some(lane.as_str()));
+    found.cloned().unwrap_or_else(|| QueueLine { lane: Some(lane.as_str().to_owned()), ..QueueLine::default() })
 }

@@ -25,7 +25,7 @@ pub struct Status {
     pub breakers: Vec<Breaker>,
     /// What delayed steps wait for, the most first.
     pub delays: Vec<Delay>,
-    /// Kinds of steps that are ready and that no living worker knows.
+    /// Versions of pipelines with ready steps that no living worker knows.
     pub unknown: Vec<Unknown>,
     /// Dead letters of the last hour that nobody has dealt with, by cause, the most first.
     pub causes: Vec<Cause>,
@@ -65,11 +65,11 @@ pub struct Delay {
     pub next_at: DateTime<Utc>,
 }
 
-/// A kind of step that nobody knows.
+/// A version of a pipeline that nobody knows.
 #[derive(Debug, Clone)]
 pub struct Unknown {
-    /// `chat@2/llm`
-    pub kind: String,
+    /// `chat@2`
+    pub version: String,
     /// So many are ready.
     pub steps: i64,
 }
@@ -162,9 +162,9 @@ async fn delays(connection: &mut PgConnection) -> Result<Vec<Delay>, DatabaseErr
 async fn unknown(connection: &mut PgConnection) -> Result<Vec<Unknown>, DatabaseError> {
     Ok(sqlx::query_as!(
         Unknown,
-        r#"SELECT k.kind AS "kind!", k.steps AS "steps!" FROM (
+        r#"SELECT split_part(k.kind, '/', 1) AS "version!", sum(k.steps)::bigint AS "steps!" FROM (
              SELECT kind, count(*) AS steps FROM pipeline_steps WHERE status = 'ready' GROUP BY kind) k
-           WHERE NOT a_worker_knows(k.kind) ORDER BY k.steps DESC, k.kind LIMIT $1"#,
+           WHERE NOT a_worker_knows(k.kind) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1"#,
         MOST
     )
     .fetch_all(connection)

@@ -32,6 +32,14 @@ async fn all_of_an_organisation_goes_and_nothing_of_another() {
                  INSERT INTO interactions (id, org_id, session_id, role, content, sequence_number)
                  SELECT gen_random_uuid(), org_id, id, 'user', 'hello', 1 FROM sessions;
                  INSERT INTO pipeline_events (id, org_id, pipeline_run_id, event_type) SELECT id, org_id, id, 'pipeline.wide' FROM pipeline_runs;
+                 INSERT INTO ops (id, kind, actor, status, total, done, ok, created_at, ended_at)
+                 SELECT ('0199c000-0000-7000-8000-00000000000' || n)::uuid, 'cancel', 'operator:dana', 'done', 4 - n, 4 - n, 4 - n, now(), now()
+                 FROM generate_series(1, 2) n;
+                 INSERT INTO op_items (op_id, n, org_id, target_id, run_id, status, done_at)
+                 SELECT '0199c000-0000-7000-8000-000000000001', n, ('0199a000-0000-7000-8000-00000000000' || least(2, 1 + n))::uuid, gen_random_uuid(), gen_random_uuid(), 'ok', now()
+                 FROM generate_series(0, 2) n
+                 UNION ALL SELECT '0199c000-0000-7000-8000-000000000002', n, '0199a000-0000-7000-8000-000000000001', gen_random_uuid(), gen_random_uuid(), 'ok', now()
+                 FROM generate_series(0, 1) n;
                  SET hs.org = 'org_acme'; SET hs.actor = 'operator:dana'; SET hs.reason = 'GDPR-12'",
             )
             .await;
@@ -64,6 +72,8 @@ async fn all_of_an_organisation_goes_and_nothing_of_another() {
             ("pipeline_events", 12),
             ("products", 1),
             ("interactions", 1),
+            ("ops", 1),
+            ("ops WHERE total = 2 AND done = 2 AND ok = 2", 1),
             ("audit_log WHERE action = 'organization.delete' AND reason = 'GDPR-12'", 1),
         ] {
             let found: i64 = owner.value(&format!("SELECT count(*) FROM {what}")).await;

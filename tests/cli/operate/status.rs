@@ -36,7 +36,7 @@ async fn a_status_names_what_is_wrong_and_what_to_type_and_nothing_when_all_is_w
         assert_eq!(ill.status.code(), Some(1));
         let text = out(&ill);
         for words in [
-            "6 steps of email@1/llm are ready, and no worker knows it",
+            "6 steps of email@1 are ready, and no worker knows it",
             "standard     ready 6  oldest 20h",
             "INC-5 (operator:dana)",
             "→ hellosales queue stats --by lane,org",
