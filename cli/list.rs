@@ -73,6 +73,11 @@ impl<'a, T> List<'a, T> {
         Self { columns: columns.iter().filter(|column| is_wide || !column.is_wide).collect(), is_chosen: false, output }
     }
 
+    /// All columns, for programs.
+    pub(crate) fn all(columns: &'a [Column<T>], output: Output) -> Self {
+        Self { columns: columns.iter().collect(), is_chosen: false, output }
+    }
+
     fn choose(columns: &'a [Column<T>], global: &Global, output: Output, is_wide: bool) -> Result<Self, Problem> {
         let names = &global.columns;
         let mut shown = Vec::with_capacity(columns.len());

@@ -115,10 +115,16 @@ enum Command {
     Steps(commands::steps::Args),
     /// How full the queue is, and how fast it moves
     Queue(commands::queue::Args),
+    /// Dead letters: what failed, and what is done about it
+    Dlq(Box<commands::dlq::Args>),
+    /// What is done to many at once
+    Ops(commands::ops::Args),
     /// Who executes steps
     Workers(commands::workers::Args),
     /// What organisations may use, a minute and a day, and have used
     Budgets(commands::budgets::Args),
+    /// Who makes text for us: what stands against them, and how they do
+    Providers(commands::providers::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
     /// Take away what is older than it is to be kept
@@ -186,9 +192,12 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Steps(args) => commands::steps::run(args, global, output).await,
         Command::Queue(args) => commands::queue::run(args, global, output).await,
         Command::Audit(args) => commands::audit::run(args, global, output).await,
+        Command::Dlq(args) => commands::dlq::run(*args, global, output).await,
+        Command::Ops(args) => commands::ops::run(args, global, output).await,
         Command::Workers(args) => commands::workers::run(args, global, output).await,
-        Command::Budgets(args) => commands::budgets::run(args, global, output).await,
         Command::Prune(args) => commands::prune::run(args, global, output).await,
+        Command::Budgets(args) => commands::budgets::run(args, global, output).await,
+        Command::Providers(args) => commands::providers::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
         Command::Bench(args) => commands::bench::run(args, output).await,

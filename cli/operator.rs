@@ -14,6 +14,8 @@ use crate::Global;
 use crate::problem::{Exit, Problem};
 use crate::{config, database};
 
+/// What the database says of a statement that it gave up.
+const TOO_LONG: &str = "57014";
 const MAX_ACTOR_CHARS: usize = 100;
 
 /// Who does something, where, and in which organisation.
@@ -43,6 +45,11 @@ impl Operator {
 
     /// A database's error, as this program tells it: with what to do, and with its exit code.
     pub(crate) fn fault(&self, error: DatabaseError) -> anyhow::Error {
+        if error.sqlstate().as_deref() == Some(TOO_LONG) {
+            return Problem::new(Exit::Failed, "the database takes longer for it than 10s")
+                .fix("narrow it: a shorter --since, one --org")
+                .into();
+        }
         database::unreachable(error, &self.url)
     }
 
@@ -109,6 +116,7 @@ const fn name(noun: Noun) -> &'static str {
     match noun {
         Noun::Run => "run",
         Noun::DeadLetter => "dead letter",
+        Noun::Operation => "operation",
         Noun::Worker => "worker",
         Noun::Batch => "batch",
         Noun::Session => "session",

@@ -10,7 +10,7 @@ CREATE TABLE ops (
   user_id uuid,
   reason text,
   options jsonb NOT NULL DEFAULT '{}',                     -- how to redrive, and notes
-  rate_per_minute integer CHECK (rate_per_minute > 0),     -- null: as fast as it goes
+  rate_per_s double precision CHECK (rate_per_s > 0),      -- null: as fast as it goes
   canary integer NOT NULL DEFAULT 0 CHECK (canary >= 0),   -- so many first; on only if all of them complete
   status text NOT NULL CHECK (status IN ('canary', 'running', 'done', 'aborted', 'failed')),
   status_reason text,

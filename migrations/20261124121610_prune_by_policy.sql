@@ -12,11 +12,17 @@ CREATE TABLE retention_marks (
 );
 GRANT SELECT, INSERT, UPDATE ON retention_marks TO hellosales_worker, hellosales_operator;
 
--- An import is of one organisation; what is old of all of them is cleared away by the worker.
-CREATE POLICY client_imports_prune_see ON client_imports FOR SELECT TO hellosales_worker USING (true);
-CREATE POLICY client_imports_prune ON client_imports FOR DELETE TO hellosales_worker USING (true);
-CREATE POLICY client_import_members_prune_see ON client_import_members FOR SELECT TO hellosales_worker USING (true);
-CREATE POLICY client_import_members_prune ON client_import_members FOR DELETE TO hellosales_worker USING (true);
+-- An import is of one organisation; what is old of all of them is cleared away by the worker, who sees nothing that is younger.
+DO $$
+DECLARE t text;
+BEGIN
+  FOREACH t IN ARRAY ARRAY['client_imports', 'client_import_members'] LOOP
+    EXECUTE format('CREATE POLICY %I ON %I FOR SELECT TO hellosales_worker USING (%I < uuid_at(now() - interval ''26 days''))',
+      t || '_prune_see', t, CASE t WHEN 'client_imports' THEN 'id' ELSE 'import_id' END);
+    EXECUTE format('CREATE POLICY %I ON %I FOR DELETE TO hellosales_worker USING (%I < uuid_at(now() - interval ''26 days''))',
+      t || '_prune', t, CASE t WHEN 'client_imports' THEN 'id' ELSE 'import_id' END);
+  END LOOP;
+END $$;
 
 -- Months of events and calls. The roles own nothing: these two do for them what only the owner may, and nothing else.
 -- In three steps, each a transaction, so that no lock is held while a table is read: the default partition is told that it has

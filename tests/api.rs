@@ -7,6 +7,7 @@ mod budgets;
 mod connection;
 mod content;
 mod cors;
+mod dead_letters;
 mod door;
 mod events;
 mod feed;

@@ -2,6 +2,7 @@
 
 mod batches;
 mod budgets;
+mod letters;
 
 use std::collections::BTreeSet;
 
@@ -221,6 +222,11 @@ async fn every_rule_of_organisations_budgets_finds_who_breaks_it() {
 }
 
 #[tokio::test]
+async fn every_rule_of_dead_letters_and_operations_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, letters::PLANTS).await;
+}
+
+#[tokio::test]
 async fn every_quiet_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
     let base = format!("{HEALTHY}\n{QUIET}");
     each_plant_is_found(&base, Scope::Quiet, QUIET_PLANTS).await;
@@ -246,6 +252,7 @@ fn every_rule_has_a_plant() {
         .iter()
         .chain(batches::PLANTS)
         .chain(budgets::PLANTS)
+        .chain(letters::PLANTS)
         .chain(QUIET_PLANTS)
         .map(|&(rule, _)| rule)
         .chain([WITHOUT_PLANT])

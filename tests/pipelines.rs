@@ -3,6 +3,7 @@
 mod bench;
 mod cadence;
 mod chat;
+mod door;
 mod email;
 mod fields;
 mod grounding;

@@ -1,4 +1,5 @@
 //! The schema: migrations, rights, and keys.
 
+mod locks;
 mod migrations;
 mod rights;

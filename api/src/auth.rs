@@ -7,8 +7,10 @@ mod token;
 
 pub(crate) use caller::SignIns;
 pub(crate) use caller::{
-    AnyRunUse, BatchManage, BatchRead, BatchWrite, ChatUse, ContentRead, ContentWrite, Generate, SignedIn,
+    AnyRunUse, BatchManage, BatchRead, BatchWrite, ChatUse, ContentRead, ContentWrite, DlqManage, DlqRead, Generate,
+    SignedIn,
 };
 pub(crate) use caller::{Caller, May};
 pub(crate) use jwks::Jwks;
+pub(crate) use permission::Permission;
 pub(crate) use token::Verifier;

@@ -272,7 +272,9 @@ pub(crate) const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::EmailNotFound
         | ErrorCode::RunNotFound
         | ErrorCode::BatchNotFound
-        | ErrorCode::ImportNotFound => StatusCode::NOT_FOUND,
+        | ErrorCode::ImportNotFound
+        | ErrorCode::DeadLetterNotFound
+        | ErrorCode::OperationNotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -26,6 +26,18 @@ pub(crate) struct List<T> {
     total_is_exact: bool,
 }
 
+impl<T> List<T> {
+    /// The objects alone, for the routes whose lists are plain.
+    pub(crate) fn data(&self) -> &[T] {
+        &self.data
+    }
+
+    /// Where the next page begins, if there is one.
+    pub(crate) fn next_cursor(&self) -> Option<&str> {
+        self.next_cursor.as_deref()
+    }
+}
+
 /// What every list takes.
 #[derive(Debug, Clone)]
 pub(crate) struct PageQuery {

@@ -4,11 +4,13 @@ mod batches;
 mod client_imports;
 mod clients;
 mod company_profile;
+mod dead_letters;
 mod emails;
 mod events;
 mod health;
 mod me;
 mod messages;
+mod operations;
 mod products;
 mod runs;
 mod scripts;
@@ -43,6 +45,8 @@ pub(crate) fn router(state: AppState) -> axum::Router {
         emails::router(),
         batches::router(),
         client_imports::router(),
+        dead_letters::router(),
+        operations::router(),
     ]);
     openapi::serve(router, &document)
         .fallback(envelope::not_found)

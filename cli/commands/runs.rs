@@ -2,6 +2,7 @@
 
 mod cancel;
 mod list;
+mod retry;
 mod show;
 mod watch;
 mod why;
@@ -37,6 +38,8 @@ enum Command {
     Watch(watch::Args),
     /// Stop runs; what a chat has said so far stays
     Cancel(Box<cancel::Args>),
+    /// Put a failed one back: what is finished stands
+    Retry(retry::Args),
 }
 
 pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
@@ -46,6 +49,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         Command::Why(args) => why::run(&args, global, output).await,
         Command::Watch(args) => watch::run(&args, global, output).await,
         Command::Cancel(args) => cancel::run(&args, global, output).await,
+        Command::Retry(args) => retry::run(&args, global, output).await,
     }
 }
 

@@ -10,6 +10,7 @@ use hellosales_worker::environment::Environment;
 use hellosales_worker::guard::Guard;
 use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
+use hellosales_worker::stages::written::SourceReads;
 use hellosales_worker::worker::{Worker, WorkerError};
 
 use crate::Global;
@@ -60,6 +61,7 @@ fn environment(settings: &Settings<'_>, database: Database) -> anyhow::Result<En
         llm: provider.map_err(|error| config::unusable(&error))?,
         guard: Guard::new(pipelines.guardrails_enabled).context("the guards' rules can't be used")?,
         prompts: Prompts::embedded().context("the prompts can't be used")?,
+        sources: SourceReads::default(),
         config: pipelines,
     })
 }

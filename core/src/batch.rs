@@ -15,7 +15,7 @@ pub use accept::{AcceptError, NewBatch, accept};
 pub use change::{BatchChange, ChangeError, Editable, change, lock};
 pub use choose::{Choice, ClientFilter, MAX_CLIENTS, MAX_IDS};
 pub use estimate::{Basis, CostPerEmail, Estimate, TimePerEmail, cost_per_email, estimate};
-pub use items::{EmailText, Ended, Item, ItemFilter, ShownStatus, count_items, ended_since, items, items_by_n};
+pub use items::{Ended, Item, ItemFilter, ShownStatus, count_items, ended_since, items, items_by_n};
 pub use neighbours::{Neighbour, Placed, neighbours, placed, warn};
 pub use read::{Batch, Counts, Delay, MAX_LIVE, count, get, list, many};
 

@@ -99,6 +99,8 @@ pub struct Seen {
     pub model: String,
     /// `None`: it is closed.
     pub open: Option<OpenState>,
+    /// How many workers live: so many share what comes back.
+    pub workers: i64,
 }
 
 /// Declares breakers, so that they are seen and can be tripped before the first call.
@@ -126,6 +128,7 @@ pub async fn declare(db: &Database, keys: &[Key]) -> Result<(), DatabaseError> {
 pub async fn look(db: &Database) -> Result<Vec<Seen>, DatabaseError> {
     let rows = sqlx::query!(
         r#"SELECT provider, model, status = 'open' AS "open!", actor IS NOT NULL AS "tripped!",
+             (SELECT count(*) FROM workers WHERE lease_until > now()) AS "workers!",
              ceil(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint AS wait_ms,
              ceil(extract(epoch FROM probe_until - clock_timestamp()) * 1000)::bigint AS probing_ms
            FROM breakers WHERE operation = 'llm'"#
@@ -138,7 +141,7 @@ pub async fn look(db: &Database) -> Result<Vec<Seen>, DatabaseError> {
             probing: row.probing_ms.filter(|&left| left > 0).map(milliseconds),
             tripped: row.tripped,
         };
-        Seen { provider: row.provider, model: row.model, open: row.open.then_some(state) }
+        Seen { provider: row.provider, model: row.model, open: row.open.then_some(state), workers: row.workers }
     });
     Ok(seen.collect())
 }

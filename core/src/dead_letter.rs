@@ -3,7 +3,7 @@
 
 mod automatic;
 pub mod fingerprint;
-mod matching;
+pub(crate) mod matching;
 pub mod read;
 mod snapshot;
 pub mod summary;

@@ -55,6 +55,8 @@ error_codes! {
     RunNotFound = "RUN_NOT_FOUND", "Run not found", false;
     BatchNotFound = "BATCH_NOT_FOUND", "Batch not found", false;
     ImportNotFound = "IMPORT_NOT_FOUND", "Import not found", false;
+    DeadLetterNotFound = "DEAD_LETTER_NOT_FOUND", "Dead letter not found", false;
+    OperationNotFound = "OPERATION_NOT_FOUND", "Operation not found", false;
     MethodNotAllowed = "METHOD_NOT_ALLOWED", "Method not allowed", false;
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", "Payload too large", false;
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type", false;

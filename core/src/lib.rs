@@ -18,6 +18,7 @@ pub mod invariant;
 pub mod limit;
 pub mod metrics;
 pub mod notify;
+pub mod operation;
 pub mod pipeline;
 pub mod provider_call;
 pub mod pulse;

@@ -13,7 +13,6 @@ mod orphan;
 
 use rust_decimal::Decimal;
 use serde_json::Value;
-use uuid::Uuid;
 
 pub use again::landed;
 pub use close::{Closed, close, close_group};
@@ -63,7 +62,7 @@ pub struct NewCall {
     /// What the call can cost at most: reserved from its batch's budget and its organisation's, if there are such.
     pub most_cents: Decimal,
     /// The fence of an open breaker's probe, if the call is one.
-    pub probe: Option<Uuid>,
+    pub probe: Option<LeaseToken>,
     /// How many tokens its prompt and its answer can have at most: reserved from its organisation's budget.
     pub most_tokens: i64,
 }

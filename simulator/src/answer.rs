@@ -11,6 +11,8 @@ use crate::writer::Writer;
 /// A refused answer begins like any other.
 const REFUSED_AFTER_TOKENS: usize = 2;
 
+const ENDLESS_PIECE_BYTES: usize = 16 * 1024;
+
 /// An answer, ready to be streamed.
 pub(crate) struct Answer {
     pub(crate) pieces: Vec<String>,
@@ -26,7 +28,8 @@ impl Answer {
         }
         if rule.endless {
             // In large pieces: it is read to somebody's bound.
-            return Self { pieces: vec![format!("{text} ")], finish_reason: "stop" };
+            let times = 1 + ENDLESS_PIECE_BYTES / text.len().max(1);
+            return Self { pieces: vec![format!("{text} ").repeat(times)], finish_reason: "stop" };
         }
         let mut pieces = pieces::pieces(&text);
         let mut finish_reason = "stop";

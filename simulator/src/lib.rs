@@ -34,6 +34,7 @@ mod letter;
 mod log;
 mod misfit;
 mod openai;
+mod phrase;
 mod pieces;
 mod playback;
 mod prompt;

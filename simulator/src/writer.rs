@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::facts::{Facts, clip};
 use crate::letter::Occasion;
+use crate::phrase;
 use crate::prompt::{Prompt, Speaker};
 use crate::request::Message;
 
@@ -17,6 +18,9 @@ pub(crate) struct Writer {
     turn: usize,
     pub(crate) occasion: Occasion,
 }
+
+/// These may be clauses; names are not.
+const FITTED: [&str; 5] = ["pain", "goal", "objection", "feature", "value"];
 
 pub(crate) type Phrasings = [&'static str; 4];
 
@@ -109,6 +113,7 @@ impl Writer {
                 continue;
             }
             match self.fact(part) {
+                (Some(fact), _) if FITTED.contains(&part) => said.push_str(&phrase::fitted(fact)),
                 (Some(fact), _) => said.push_str(fact),
                 // A name keeps its letters, a stand-in begins a sentence like any word.
                 (None, stand_in) if said.is_empty() => said.push_str(&capitalised(stand_in)),

@@ -189,6 +189,7 @@ const ROUTES: &[&str] = &[
     "/emails/{id}/versions",
     "/emails/{id}/versions/{n}",
     "/emails/{id}/versions/{n}/changes",
+    "/events",
     "/health",
     "/products",
     "/products/{id}",

@@ -2,7 +2,7 @@
 -- a dead run, one that was dead and is done, an email and a script that somebody saw being written, and three batches: one in
 -- its second end, one at work, one paused before its approval.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
-  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
+  pipeline_events, provider_calls, dead_letter_queue, ops, op_items, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
   pauses, clients, budgets, budget_windows, breakers, breaker_counts, breaker_events, sales_emails, sales_scripts CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
@@ -58,6 +58,17 @@ SELECT add_run(27, 'summary', 'completed', 7, 7, 0, ago(10), ago(5)), add_pipeli
   add_stage_event(27, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(27, 'llm', 'fail', ago(9.8), ago(9.1)),
   add_stage_event(27, 'llm', 'ok', ago(8.8), ago(8.1), generation => 2), add_stage_event(27, 'persist', 'ok', ago(7.8), ago(7.1), generation => 2);
 UPDATE pipeline_runs SET generation = 2 WHERE id = u(27);
+SELECT add_redriven(27, 2, 'failed'), add_redriven(29, 2, 'start');
+SELECT add_run(29, 'summary', 'completed', 7, 7, 0, ago(10), ago(5)), add_pipeline_event(29, 'failed', 1),
+  add_pipeline_event(29, 'completed', 2), add_letter(29, 1, 'resolved'),
+  add_stage_event(29, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(29, 'llm', 'fail', ago(9.8), ago(9.1)),
+  add_stage_event(29, 'history_enrich', 'ok', ago(9), ago(8.9), generation => 2), add_stage_event(29, 'llm', 'ok', ago(8.8), ago(8.1), generation => 2),
+  add_stage_event(29, 'persist', 'ok', ago(7.8), ago(7.1), generation => 2);
+UPDATE pipeline_runs SET generation = 2 WHERE id = u(29);
+INSERT INTO ops (id, kind, actor, status, total, done, ok, failed, ended_at) VALUES (u(90), 'redrive', 'operator:ana', 'done', 2, 2, 1, 1, now());
+INSERT INTO op_items (op_id, n, org_id, target_id, run_id, status, generation, done_at, error)
+SELECT u(90), 0, u(1), id, u(27), 'ok', 2, now(), NULL FROM dead_letter_queue WHERE pipeline_run_id = u(27)
+UNION ALL SELECT u(90), 1, u(1), id, u(25), 'failed', NULL, now(), 'no' FROM dead_letter_queue WHERE pipeline_run_id = u(25);
 
 SELECT add_run(run, pipeline, 'completed', 127, 127, 3, ago(10), ago(9)), add_pipeline_event(run, 'completed'),
   add_stage_event(run, 'input_guard', 'ok', ago(10), ago(9.9)), add_stage_event(run, 'product_enrich', 'ok', ago(10), ago(9.9)),

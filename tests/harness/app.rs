@@ -11,6 +11,7 @@ use hellosales_worker::environment::Environment;
 use hellosales_worker::guard::Guard;
 use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
+use hellosales_worker::stages::written::SourceReads;
 use hellosales_worker::worker::{Worker, WorkerConfig, WorkerHandle};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -85,6 +86,8 @@ impl TestApp<'_> {
             "LLM_BASE_URL" => Some(base.clone()),
             "LLM_PROVIDER" => Some("simulator".to_owned()),
             "LLM_API_KEY" => Some("any".to_owned()),
+            // What a test breaks is whole again while it looks.
+            "CIRCUIT_BREAKER_OPEN_SECONDS" => Some("1".to_owned()),
             _ => None,
         };
         let environment = Environment {
@@ -92,6 +95,7 @@ impl TestApp<'_> {
             llm: ProviderConfig::read(&Settings::new(&lookup)).and_then(ProviderConfig::door).expect("a door"),
             guard: Guard::new(true).expect("rules"),
             prompts: Prompts::embedded().expect("prompts"),
+            sources: SourceReads::default(),
             config: PipelineConfig::default(),
         };
         let config = WorkerConfig {

@@ -25,6 +25,7 @@ use hellosales_worker::leases::Contact;
 use hellosales_worker::pipelines;
 use hellosales_worker::prompt::Prompts;
 use hellosales_worker::registry::{CheckedRegistry, Executed, Work};
+use hellosales_worker::stages::written::SourceReads;
 use hellosales_worker::stream::{OpenStream, Streams};
 use serde_json::Map;
 use tokio::sync::Mutex;
@@ -74,8 +75,17 @@ impl Bench<'_> {
 
     /// The same, with what operators say.
     pub(super) async fn run_with(config: PipelineConfig, test: impl AsyncFnOnce(&Bench<'_>)) {
+        Self::run_at(config, provider, test).await;
+    }
+
+    /// The same, but for the model, which is called in Gemini's own format.
+    pub(super) async fn run_with_gemini(test: impl AsyncFnOnce(&Bench<'_>)) {
+        Self::run_at(PipelineConfig::default(), gemini, test).await;
+    }
+
+    async fn run_at(config: PipelineConfig, provider: fn(&str) -> ProviderConfig, test: impl AsyncFnOnce(&Bench<'_>)) {
         TestDatabase::run_unchecked(async |db: &TestDatabase| {
-            let bench = Bench::at(db, config).await;
+            let bench = Bench::at(db, config, provider).await;
             test(&bench).await;
             bench.environment.llm.drain().await;
             check::live(db).await;
@@ -83,7 +93,7 @@ impl Bench<'_> {
         .await;
     }
 
-    async fn at(db: &TestDatabase, config: PipelineConfig) -> Bench<'_> {
+    async fn at(db: &TestDatabase, config: PipelineConfig, provider: fn(&str) -> ProviderConfig) -> Bench<'_> {
         let simulator = Simulator::bind("127.0.0.1:0", SimulatorConfig::instant()).await.expect("a port");
         let url = simulator.url();
         let stop = CancellationToken::new();
@@ -94,6 +104,7 @@ impl Bench<'_> {
             llm: provider(&url).door().expect("a door"),
             guard: Guard::new(config.guardrails_enabled).expect("rules"),
             prompts: Prompts::embedded().expect("templates"),
+            sources: SourceReads::default(),
             config,
         };
         let bench = Bench {
@@ -138,7 +149,7 @@ impl Bench<'_> {
             lease_ms: 600_000,
             draining: false,
             drained: false,
-            kinds: hellosales_worker::pipelines::registry().check().expect("a registry").shapes().kinds().into(),
+            kinds: pipelines::registry().check().expect("a registry").shapes().kinds().into(),
         };
         lease::beat(&mut connection, &beat).await.expect("a beat");
     }
@@ -392,6 +403,16 @@ impl Bench<'_> {
         self.drain().await;
         run
     }
+}
+
+fn gemini(simulator: &str) -> ProviderConfig {
+    let base = simulator.to_owned();
+    let lookup = |name: &str| match name {
+        "GOOGLE_BASE_URL" => Some(base.clone()),
+        "GOOGLE_API_KEY" => Some("any".to_owned()),
+        _ => None,
+    };
+    ProviderConfig::read(&Settings::new(&lookup)).expect("a configuration")
 }
 
 fn provider(simulator: &str) -> ProviderConfig {

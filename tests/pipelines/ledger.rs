@@ -57,6 +57,23 @@ async fn a_call_is_charged_exactly_what_the_provider_counted() {
 }
 
 #[tokio::test]
+async fn an_answer_in_geminis_own_format_is_charged_under_its_name_at_its_price() {
+    Bench::run_with_gemini(async |bench| {
+        let job = at_the_model(bench).await;
+        let executed = bench.execute(&job).await;
+        bench.settle(job, executed).await;
+        assert_eq!(bench.column(CALL).await, ["t - f t t"]);
+        let exact = "SELECT cost_cents = (tokens_in * 30 + tokens_out * 250) / 1000000.0 FROM provider_calls";
+        assert!(bench.value::<bool>(exact).await && bench.value::<bool>(SUMS).await);
+        let asked = bench.asked().await;
+        assert_eq!((&asked[0]["dialect"], &asked[0]["stream"]), (&json!("google"), &json!(true)));
+        let run = "SELECT concat_ws(' ', provider, model_id, ttft_ms IS NOT NULL, llm_provider_call_id IS NOT NULL) FROM pipeline_runs";
+        assert_eq!(bench.column(run).await, ["google gemini-2.5-flash t t"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_fault_is_in_the_ledger_with_its_code_and_what_it_cost() {
     for (rule, code, reported, row) in [
         (json!({"status": 500}), ErrorCode::ProviderUnavailable, "retry", "f PROVIDER_UNAVAILABLE f f f"),

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use hellosales_core::dead_letter::Automatic;
 use hellosales_core::invariant::Scope;
+use hellosales_core::queue::letter::{self, Decided, Decision};
+use hellosales_core::queue::redrive::{self, Redrive, Start};
 use hellosales_core::queue::settle::Settled;
-use hellosales_core::queue::{ClaimedStep, End, Settlement, SnoozeReason, cancel, promote, reap, redrive};
+use hellosales_core::queue::{ClaimedStep, End, Settlement, SnoozeReason, cancel, promote, reap};
 use hellosales_core::run::StatusReason;
-use hellosales_core::{OrgId, RunId};
+use hellosales_core::{DeadLetterId, OrgId, RunId};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -100,12 +102,28 @@ async fn use_it(bench: &Bench<'_>, org: OrgId, seed: u64) {
         match rng.random_range(0..6) {
             0 => drop(cancel::cancel(&bench.api, org, run, StatusReason::User).await.expect("an answer")),
             1 | 2 => drop(redrive::resume(&bench.api, org, run, "ana").await.expect("an answer")),
+            3 => decide(bench, org, run, &mut rng).await,
+            4 => {
+                let how = Redrive { from: Start::Start, pipelines: &[&DIAMOND], ..Redrive::new("ana") };
+                drop(redrive::redrive(&bench.api, org, run, &how).await.expect("an answer"));
+            }
             _ => {}
         }
         if n % 10 == 0 {
             check::assert_clean(&check::report(bench.db, Scope::Live, &[&DIAMOND]).await);
         }
     }
+}
+
+/// Somebody closes a dead letter, or opens it again.
+async fn decide(bench: &Bench<'_>, org: OrgId, run: RunId, rng: &mut StdRng) {
+    let sql =
+        format!("SELECT id FROM dead_letter_queue WHERE pipeline_run_id = '{run}' ORDER BY generation DESC LIMIT 1");
+    let Some(letter) = bench.column::<DeadLetterId>(&sql).await.pop() else { return };
+    let decisions = [Decision::Investigate, Decision::Resolve, Decision::Abandon, Decision::Reopen, Decision::Reopen];
+    let decision = *decisions.choose(rng).expect("one");
+    let how = Decided { decision, actor: "ana", user: None, reason: None, notes: None, operation: None };
+    letter::decide(&bench.api, org, letter, &how).await.expect("an answer");
 }
 
 /// What is left is done by one careful worker.

@@ -19,13 +19,13 @@ CREATE FUNCTION add_run(n integer, days integer, status text, batch uuid DEFAULT
     CASE status WHEN 'failed' THEN '{\"code\":\"STAGE_FAILED\"}'::jsonb END, '{}', false, CASE status WHEN 'completed' THEN 127 ELSE 0 END,
     CASE status WHEN 'completed' THEN 127 ELSE 1 END, batch, CASE WHEN batch IS NOT NULL THEN n END, at, CASE WHEN status NOT IN ('queued', 'running') THEN at END, at
   FROM organizations o CROSS JOIN (SELECT now() - days * interval '1 day' AS at) a RETURNING id $$;
-CREATE FUNCTION add_letter(run uuid, days integer, status text) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION add_letter(run uuid, days integer, wanted text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO dead_letter_queue (id, org_id, pipeline_run_id, generation, error_type, status, resolved_at, context_snapshot, input_data)
-  SELECT id_of(days, r.fair_rank::int), r.org_id, r.id, 1, 'x', status, CASE WHEN status IN ('resolved', 'abandoned') THEN now() - days * interval '1 day' END,
+  SELECT id_of(days, r.fair_rank::int), r.org_id, r.id, 1, 'x', wanted, CASE WHEN wanted IN ('resolved', 'abandoned') THEN now() - days * interval '1 day' END,
     '{\"a\": 1}', '{}' FROM pipeline_runs r WHERE r.id = run;
   INSERT INTO pipeline_steps (run_id, stage, kind, org_id, batch_id, lane, fair_rank, status, deadline_at, timeout_ms, max_attempts, failures, ended_at)
   SELECT id, 0, 'email@1/llm', org_id, batch_id, lane, 1, 'dead', now(), 1000, 3, 3, now() FROM pipeline_runs
-  WHERE id = run AND status IN ('pending', 'investigating') $$;
+  WHERE id = run AND wanted IN ('pending', 'investigating') $$;
 CREATE FUNCTION add_call(n integer, run uuid, days integer, is_open boolean DEFAULT false) RETURNS void LANGUAGE sql AS $$
   INSERT INTO provider_calls (id, org_id, service, operation, provider, pipeline_run_id, stage, attempt, lease_token, prompt_messages,
     output_content, cost_cents, completed_at, batch_id)

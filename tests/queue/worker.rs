@@ -1,5 +1,6 @@
 //! Workers as they run, several in one process, with stages that do what the test says.
 
+mod deadlines;
 mod deploys;
 mod ends;
 mod fairness;
@@ -16,6 +17,7 @@ use hellosales_worker::environment::Environment;
 use hellosales_worker::guard::Guard;
 use hellosales_worker::prompt::Prompts;
 use hellosales_worker::registry::Registry;
+use hellosales_worker::stages::written::SourceReads;
 use hellosales_worker::worker::{Worker, WorkerHandle};
 
 use super::bench::{Bench, DIAMOND};
@@ -69,6 +71,7 @@ impl Plan {
             llm: ProviderConfig::read(&Settings::new(&lookup)).and_then(ProviderConfig::door).expect("a door"),
             guard: Guard::new(true).expect("rules"),
             prompts: Prompts::embedded().expect("prompts"),
+            sources: SourceReads::default(),
             config: PipelineConfig { stage_timeout_ms, ..PipelineConfig::default() },
         }
     }

@@ -124,7 +124,7 @@ class Judge:
     def check_schema(self):
         answer = self.create(response_format=SCHEMA)
         email = Email.model_validate_json(answer.choices[0].message.content)
-        assert "Ana" in email.body
+        assert "Ana" in email.body and "Beacon" in email.body, email.body
         if self.sdk is openai:
             parsed = self.client.chat.completions.parse(
                 model=self.model, messages=MESSAGES, response_format=Email

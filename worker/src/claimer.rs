@@ -155,14 +155,15 @@ impl Claimer {
     }
 
     /// Claims the companions of what was claimed: they need no slot of their own.
-    async fn with_companions(&self, token: LeaseToken, claimed: Claimed) -> Claimed {
+    async fn with_companions(&self, token: LeaseToken, mut claimed: Claimed) -> Claimed {
         let runs = incomplete(&claimed.steps);
         if runs.is_empty() {
             return claimed;
         }
         let kinds = self.shapes.inline_first_kinds();
-        let asked = claim_companions(&self.database, self.worker, token, &runs, &kinds);
-        if let Ok(Ok(0)) = timeout(PATIENCE, asked).await {
+        let asked = claim_companions(&self.database, (self.worker, token), &runs, &kinds, &self.shapes);
+        if let Ok(Ok(more)) = timeout(PATIENCE, asked).await {
+            claimed.steps.extend(more.steps);
             return claimed;
         }
         let answer = timeout(PATIENCE, adopt(&self.database, self.worker, token, &self.shapes)).await;

@@ -2,6 +2,7 @@
 //! its name and what it should be; an empty one counts as not set.
 
 mod budget;
+mod door;
 mod provider;
 mod retention;
 mod runtime;
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use hellosales_core::retention::Policy;
 
 pub use budget::BudgetConfig;
+pub use door::DoorConfig;
 pub use provider::{Dialect, ProviderConfig, ServerConfig};
 pub use retention::read as read_retention;
 pub use runtime::WorkerConfig;

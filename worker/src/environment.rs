@@ -6,6 +6,7 @@ use crate::config::PipelineConfig;
 use crate::guard::Guard;
 use crate::prompt::Prompts;
 use crate::provider::call::LlmDoor;
+use crate::stages::written::SourceReads;
 
 /// What stages may reach: at most seven things, each cheap to clone.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Environment {
     pub guard: Guard,
     /// What models are told.
     pub prompts: Prompts,
+    /// What texts are written from.
+    pub sources: SourceReads,
     /// What operators say.
     pub config: PipelineConfig,
 }

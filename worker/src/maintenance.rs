@@ -2,7 +2,9 @@
 //! Each duty is a loop of its own; none of them is ever behind another.
 
 mod admitter;
+mod door;
 mod janitor;
+mod operations;
 mod orphans;
 mod pauses;
 mod promoter;
@@ -14,6 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use hellosales_core::dead_letter::Automatic;
 use hellosales_core::notify::Notifier;
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +39,7 @@ pub(crate) struct Maintenance {
     /// It takes nothing more on.
     pub(crate) draining: CancellationToken,
     automatic: Automatic,
+    pipelines: Arc<[&'static Pipeline]>,
     sightings: Arc<Mutex<Sightings>>,
 }
 
@@ -44,13 +48,22 @@ impl Maintenance {
         environment: Environment,
         worker: WorkerId,
         notifier: Notifier,
-        config: &WorkerConfig,
+        (config, pipelines): (&WorkerConfig, Arc<[&'static Pipeline]>),
         draining: CancellationToken,
     ) -> Self {
         let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
-        let database = environment.database.clone();
-        Self { database, environment, worker, notifier, lease, draining, automatic, sightings }
+        Self {
+            database: environment.database.clone(),
+            environment,
+            worker,
+            notifier,
+            lease,
+            draining,
+            automatic,
+            pipelines,
+            sightings,
+        }
     }
 
     fn lease_ms(&self) -> i64 {

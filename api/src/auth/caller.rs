@@ -141,6 +141,22 @@ impl Grant for BatchWrite {
     const ALL_OF: &'static [Permission] = &[Permission::BatchManage, Permission::Generate];
 }
 
+/// May look at dead letters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DlqRead;
+
+impl Grant for DlqRead {
+    const ANY_OF: &'static [Permission] = &[Permission::PulseRead, Permission::DlqManage];
+}
+
+/// May work on dead letters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DlqManage;
+
+impl Grant for DlqManage {
+    const ANY_OF: &'static [Permission] = &[Permission::DlqManage];
+}
+
 /// A caller who may do what the route asks.
 #[derive(Debug, Clone)]
 pub(crate) struct May<G> {

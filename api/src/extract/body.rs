@@ -25,6 +25,9 @@ pub(crate) trait ReadBody: Sized {
     /// The member that is a long list of ids, and how many of them are kept at most: it is read by [`Fields::ids`].
     const IDS: Option<(&'static str, usize)> = None;
 
+    /// Whether no body at all is as good as an empty object.
+    const OPTIONAL: bool = false;
+
     /// Takes what it needs; what it returns counts only if no fault was found.
     fn read(fields: &mut Fields) -> Self;
 }
@@ -80,8 +83,15 @@ impl<T: ReadBody> FromRequest<AppState> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        check_type(request.headers(), JSON)?;
-        let (value, ids) = strict::parse_with_ids(&read(request, state).await?, T::IDS)?;
+        let typed = check_type(request.headers(), JSON);
+        let typed = if T::OPTIONAL { typed } else { Ok(typed?) };
+        let body = read(request, state).await?;
+        let (value, ids) = if T::OPTIONAL && body.is_empty() {
+            (Value::Object(serde_json::Map::new()), None)
+        } else {
+            typed?;
+            strict::parse_with_ids(&body, T::IDS)?
+        };
         // Without serde_json's `preserve_order` an object's members are sorted.
         let mut digest = Sha256::new().chain_update(value.to_string());
         if let Some(Ids::List(ids, _)) = &ids {

@@ -210,6 +210,7 @@ pub(super) struct AnewBody {
 
 impl ReadBody for AnewBody {
     const KNOWN: &'static [&'static str] = &["instructions", "quality_mode"];
+    const OPTIONAL: bool = true;
 
     fn read(fields: &mut Fields) -> Self {
         Self {

@@ -1,13 +1,16 @@
 //! A batch's items as they are seen, in the order of its list: also while it runs.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use crate::content::email::{self, Email};
 use crate::content::{COUNT_LIMIT, Total};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
-use crate::id::{BatchId, ClientId, EmailId, EmailVersionId, RunId};
+use crate::id::{BatchId, ClientId, EmailVersionId, RunId};
 use crate::run::text_enum;
 
 text_enum! {
@@ -58,25 +61,8 @@ pub struct Item {
     pub cost_cents: Decimal,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// What was written.
-    pub email: Option<EmailText>,
-}
-
-/// An email, as far as one decides by it whether to send it.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the columns of sales_emails, by their names")]
-pub struct EmailText {
-    pub id: EmailId,
-    pub version: i32,
-    pub version_id: EmailVersionId,
-    pub name: String,
-    pub email_type: String,
-    pub subject: String,
-    pub body: String,
-    pub call_to_action: Option<String>,
-    pub personalization_fields: Value,
-    pub warnings: Value,
-    pub origin: String,
+    /// What was written, in its latest version.
+    pub email: Option<Email>,
 }
 
 /// An item that ended.
@@ -99,17 +85,7 @@ struct Row {
     failure: Option<Value>,
     cost_cents: Decimal,
     ended_at: Option<DateTime<Utc>>,
-    email_id: Option<EmailId>,
-    version: Option<i32>,
     version_id: Option<EmailVersionId>,
-    email_name: Option<String>,
-    email_type: Option<String>,
-    subject: Option<String>,
-    body: Option<String>,
-    call_to_action: Option<String>,
-    personalization_fields: Option<Value>,
-    email_warnings: Option<Value>,
-    origin: Option<String>,
 }
 
 /// One statement's columns, for a page of items and for some of them. A client that isn't active any more is named all the
@@ -123,10 +99,7 @@ macro_rules! select {
                  c.email AS "client_email?", i.run_id AS "run_id: RunId",
                  CASE WHEN i.shown = 'failed' THEN i.failure END AS failure,
                  i.cost_cents + CASE WHEN i.status = 'admitted' THEN i.run_cost ELSE 0 END AS "cost_cents!",
-                 i.ended_at, e.email_id AS "email_id?: EmailId", e.version AS "version?", e.id AS "version_id?: EmailVersionId",
-                 e.name AS "email_name?", e.email_type AS "email_type?", e.subject AS "subject?", e.body AS "body?",
-                 e.call_to_action AS "call_to_action?", e.personalization_fields AS "personalization_fields?",
-                 e.warnings AS "email_warnings?", e.origin AS "origin?"
+                 i.ended_at, e.id AS "version_id?: EmailVersionId"
                FROM (
                  SELECT t.*, r.failure, r.total_cost_cents AS run_cost, r.target_id,
                    CASE t.status
@@ -140,7 +113,7 @@ macro_rules! select {
                ) i
                LEFT JOIN LATERAL (SELECT name, company, email FROM clients WHERE id = i.client_id OFFSET 0) c ON true
                LEFT JOIN LATERAL (
-                 SELECT s.* FROM sales_emails s WHERE i.status = 'completed' AND s.batch_id = i.batch_id AND s.batch_n = i.n AND s.is_latest
+                 SELECT s.id FROM sales_emails s WHERE i.status = 'completed' AND s.batch_id = i.batch_id AND s.batch_n = i.n AND s.is_latest
                  ORDER BY s.email_id = i.target_id DESC NULLS LAST, s.created_at DESC LIMIT 1
                ) e ON true "#
                 + $where,
@@ -173,7 +146,8 @@ pub async fn items(
         filter.has_warnings,
         limit
     );
-    Ok(rows.fetch_all(tx.connection()).await?.into_iter().map(Item::from).collect())
+    let rows = rows.fetch_all(tx.connection()).await?;
+    with_emails(tx, rows).await
 }
 
 /// These of a batch's items, in the order of its list.
@@ -183,7 +157,8 @@ pub async fn items(
 pub async fn items_by_n(tx: &mut OrgTx<'_>, batch: BatchId, ns: &[i32]) -> Result<Vec<Item>, DatabaseError> {
     let org = tx.org().uuid();
     let rows = select!("WHERE i.n = ANY ($3) ORDER BY i.n", org, batch.uuid(), ns);
-    Ok(rows.fetch_all(tx.connection()).await?.into_iter().map(Item::from).collect())
+    let rows = rows.fetch_all(tx.connection()).await?;
+    with_emails(tx, rows).await
 }
 
 /// How many [`items`] would give in all.
@@ -240,36 +215,24 @@ pub async fn ended_since(
     .await?)
 }
 
-impl From<Row> for Item {
-    fn from(row: Row) -> Self {
-        Self {
-            email: text(&row),
-            n: row.n,
-            status: row.status,
-            client_id: row.client_id,
-            client_name: row.client_name,
-            client_company: row.client_company,
-            client_email: row.client_email,
-            run_id: row.run_id,
-            failure: row.failure,
-            cost_cents: row.cost_cents,
-            ended_at: row.ended_at,
-        }
-    }
-}
-
-fn text(row: &Row) -> Option<EmailText> {
-    Some(EmailText {
-        id: row.email_id?,
-        version: row.version?,
-        version_id: row.version_id?,
-        name: row.email_name.clone()?,
-        email_type: row.email_type.clone()?,
-        subject: row.subject.clone()?,
-        body: row.body.clone()?,
-        call_to_action: row.call_to_action.clone(),
-        personalization_fields: row.personalization_fields.clone()?,
-        warnings: row.email_warnings.clone()?,
-        origin: row.origin.clone()?,
-    })
+/// The items with their emails, which are read like any others: all in one statement.
+async fn with_emails(tx: &mut OrgTx<'_>, rows: Vec<Row>) -> Result<Vec<Item>, DatabaseError> {
+    let versions: Vec<EmailVersionId> = rows.iter().filter_map(|row| row.version_id).collect();
+    let emails = if versions.is_empty() { Vec::new() } else { email::of_ids(tx, &versions).await? };
+    let mut emails: HashMap<EmailVersionId, Email> =
+        emails.into_iter().map(|email| (email.version_id, email)).collect();
+    let whole = rows.into_iter().map(|row| Item {
+        email: row.version_id.and_then(|version| emails.remove(&version)),
+        n: row.n,
+        status: row.status,
+        client_id: row.client_id,
+        client_name: row.client_name,
+        client_company: row.client_company,
+        client_email: row.client_email,
+        run_id: row.run_id,
+        failure: row.failure,
+        cost_cents: row.cost_cents,
+        ended_at: row.ended_at,
+    });
+    Ok(whole.collect())
 }

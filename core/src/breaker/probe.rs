@@ -1,17 +1,16 @@
 //! Probes: one call at a time that sees whether an open breaker can be closed, under a lease of its own.
 
-use uuid::Uuid;
-
 use super::{Health, Key, Policy, as_ms, wake};
 use crate::database::Database;
 use crate::error::DatabaseError;
+use crate::id::LeaseToken;
 
 /// Takes the probe of an open breaker whose time has come; false if it is closed, too early, or somebody else's. The fence is
 /// the caller's: what a probe whose lease has run out says later is heard only if nobody took its place.
 ///
 /// # Errors
 /// If the database refuses or can't be reached: then the probe may be taken, until its lease ends.
-pub async fn take_probe(db: &Database, key: &Key, fence: Uuid, policy: &Policy) -> Result<bool, DatabaseError> {
+pub async fn take_probe(db: &Database, key: &Key, fence: LeaseToken, policy: &Policy) -> Result<bool, DatabaseError> {
     let taken = sqlx::query!(
         "UPDATE breakers SET probe = $4, probe_until = clock_timestamp() + $5 * interval '1 ms'
          WHERE operation = $1 AND provider = $2 AND model = $3 AND status = 'open' AND effective_at IS NOT NULL AND until <= now()
@@ -19,7 +18,7 @@ pub async fn take_probe(db: &Database, key: &Key, fence: Uuid, policy: &Policy) 
         key.operation,
         key.provider,
         key.model,
-        fence,
+        fence.uuid(),
         as_ms(policy.probe),
     )
     .execute(db.fast())
@@ -35,7 +34,7 @@ pub async fn take_probe(db: &Database, key: &Key, fence: Uuid, policy: &Policy) 
 pub async fn probed(
     db: &Database,
     key: &Key,
-    fence: Uuid,
+    fence: LeaseToken,
     health: Health,
     policy: &Policy,
 ) -> Result<bool, DatabaseError> {
@@ -53,7 +52,7 @@ pub async fn probed(
                 operation,
                 provider,
                 model,
-                fence
+                fence.uuid()
             )
             .execute(db.fast())
             .await?
@@ -66,7 +65,7 @@ pub async fn probed(
                 operation,
                 provider,
                 model,
-                fence,
+                fence.uuid(),
                 as_ms(policy.open)
             )
             .execute(db.fast())
@@ -79,7 +78,7 @@ pub async fn probed(
                 operation,
                 provider,
                 model,
-                fence
+                fence.uuid()
             )
             .execute(db.fast())
             .await?

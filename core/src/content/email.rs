@@ -12,7 +12,7 @@ pub use change::{EmailChange, NewEmail, change, create};
 pub use generated::{GeneratedEmail, write_generated};
 pub use lineage::lock;
 pub use list::{count, list};
-pub use read::{Email, count_versions, get, of_runs, version, versions};
+pub use read::{Email, count_versions, get, of_ids, of_runs, version, versions};
 pub use to_company::{EmailToCompany, latest_to_company};
 pub use version::{EmailText, version_text};
 

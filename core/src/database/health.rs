@@ -66,8 +66,7 @@ pub async fn load(url: &str) -> Result<Load, DatabaseError> {
     let (connections, max_connections) = connections(&mut connection).await?;
     let oldest_snapshot_s = oldest_snapshot(&mut connection).await?;
     connection.close().await?;
-    let applied = migrate::status(url).await?.applied;
-    let migrations_missing = migrate::known().saturating_sub(applied);
+    let migrations_missing = migrate::status(url).await?.pending.len();
     Ok(Load { connections, max_connections, oldest_snapshot_s, migrations_missing })
 }
 

@@ -11,6 +11,7 @@ use crate::database::{OrgTx, Tx};
 use crate::error::DatabaseError;
 use crate::id::{BatchId, DeadLetterId, OrgId, RunId, SessionId, UserId};
 use crate::pulse::filter::Filter;
+use crate::pulse::window::Window;
 
 /// A letter, without what people wrote.
 #[derive(Debug, Clone)]
@@ -83,22 +84,20 @@ macro_rules! columns {
     };
 }
 
-/// A page of letters, newest first. Whose: the filter says, and row-level security.
+/// A part of the letters that a filter means. Whose: the filter says, and row-level security.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn list(
-    tx: &mut Tx,
-    filter: &Filter,
-    before: Option<DeadLetterId>,
-    limit: i64,
-) -> Result<Vec<Letter>, DatabaseError> {
+pub async fn list(tx: &mut Tx, filter: &Filter, window: Window) -> Result<Vec<Letter>, DatabaseError> {
+    let (low, high) = window.narrow(Uuid::nil(), Uuid::max());
     let query = columns!(
         query_as,
         filter,
-        "AND d.id < $15 ORDER BY d.id DESC LIMIT $16",
-        before.map_or(Uuid::max(), DeadLetterId::uuid),
-        limit,
+        "AND d.id BETWEEN $15 AND $16 ORDER BY CASE WHEN $17 THEN d.id END, d.id DESC LIMIT $18",
+        low,
+        high,
+        window.ascending,
+        window.limit,
     );
     Ok(query.fetch_all(tx.connection()).await?)
 }
@@ -126,20 +125,6 @@ pub async fn count(tx: &mut Tx, filter: &Filter) -> Result<Total, DatabaseError>
         COUNT_LIMIT + 1,
     );
     Ok(count.fetch_one(tx.connection()).await?.into())
-}
-
-/// The letters whose ids begin so, at most two: an id that is typed by hand.
-///
-/// # Errors
-/// If the database fails.
-pub async fn by_prefix(tx: &mut Tx, low: Uuid, high: Uuid) -> Result<Vec<DeadLetterId>, DatabaseError> {
-    Ok(sqlx::query_scalar!(
-        r#"SELECT id AS "id: DeadLetterId" FROM dead_letter_queue WHERE id BETWEEN $1 AND $2 ORDER BY id LIMIT 2"#,
-        low,
-        high,
-    )
-    .fetch_all(tx.connection())
-    .await?)
 }
 
 /// The letter of a failed run's present life.

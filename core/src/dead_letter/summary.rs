@@ -94,18 +94,19 @@ pub struct Reach {
     pub cost_cents: Decimal,
 }
 
-/// Counts the letters that a filter means, to a limit.
+/// Counts the letters that a filter means, to a limit. `unless_redriven`: only those whose runs were not put back.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn reach(tx: &mut Tx, filter: &Filter, limit: i64) -> Result<Reach, DatabaseError> {
+pub async fn reach(tx: &mut Tx, filter: &Filter, unless_redriven: bool, limit: i64) -> Result<Reach, DatabaseError> {
     let query = matching!(
         query_as<Reach>,
         filter,
         r#"SELECT count(*) AS "count!", count(DISTINCT v.org_id) AS "organisations!", coalesce(sum(v.cost), 0) AS "cost_cents!"
            FROM (SELECT d.org_id, r.total_cost_cents / r.generation AS cost
                  FROM dead_letter_queue d LEFT JOIN pipeline_runs r ON r.id = d.pipeline_run_id WHERE "#,
-        "ORDER BY d.id LIMIT $15) v",
+        "AND (NOT $15 OR d.resolution IS DISTINCT FROM 'redriven') ORDER BY d.id LIMIT $16) v",
+        unless_redriven,
         limit,
     );
     Ok(query.fetch_one(tx.connection()).await?)

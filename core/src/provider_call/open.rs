@@ -12,7 +12,7 @@ use super::gate::{self, Shut};
 use crate::budget::{self, Account, Booked, Exceeded, Limits, Need};
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
-use crate::id::{InteractionId, SessionId, UserId};
+use crate::id::{InteractionId, LeaseToken, SessionId, UserId};
 
 /// What became of a call that was to be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,7 +246,7 @@ impl Columns {
         self.most_tokens.push(call.most_tokens);
         self.most_cents.push(call.most_cents);
         self.counted.push(passed.counted_at);
-        self.probes.push(call.probe);
+        self.probes.push(call.probe.map(LeaseToken::uuid));
     }
 }
 
@@ -318,7 +318,7 @@ async fn hold<'c>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{BatchId, LeaseToken, OrgId, ProviderCallId, RunId};
+    use crate::id::{BatchId, OrgId, ProviderCallId, RunId};
 
     fn call(batch: Option<BatchId>, most_cents: i64) -> NewCall {
         NewCall {

@@ -19,6 +19,8 @@ pub enum Noun {
     Run,
     /// A dead letter.
     DeadLetter,
+    /// An operation on many things.
+    Operation,
     /// A worker.
     Worker,
     /// A batch.
@@ -82,6 +84,12 @@ pub async fn find(db: &Database, noun: Noun, range: Range, org: Option<OrgId>) -
             range,
             org,
             "SELECT id FROM dead_letter_queue WHERE id BETWEEN $1 AND $2 AND ($3::uuid IS NULL OR org_id = $3) ORDER BY id LIMIT $4"
+        ),
+        Noun::Operation => ids!(
+            db,
+            range,
+            org,
+            "SELECT id FROM ops WHERE id BETWEEN $1 AND $2 AND ($3::uuid IS NULL OR org_id = $3) ORDER BY id LIMIT $4"
         ),
         Noun::Worker => ids!(
             db,

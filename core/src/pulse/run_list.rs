@@ -63,6 +63,8 @@ enum Source {
     Live,
     /// Among those that have dead letters.
     Failed,
+    /// Among both: what stands at a stage, or failed at one.
+    Staged,
 }
 
 impl Source {
@@ -70,6 +72,7 @@ impl Source {
         let is_among = |these: &[&str]| filter.status.iter().all(|status| these.contains(&status.as_str()));
         match filter.status.is_empty() {
             true if filter.error.is_some() => Self::Failed,
+            true if filter.stage.is_some() => Self::Staged,
             true => Self::All,
             false if is_among(&["queued", "running"]) => Self::Live,
             false if is_among(&["failed"]) => Self::Failed,
@@ -128,6 +131,11 @@ macro_rules! matching {
             Source::Failed => matching!(@ $tx, $filter, $bound, $limit, $before,
                 "(SELECT DISTINCT pipeline_run_id FROM dead_letter_queue WHERE pipeline_run_id BETWEEN $1 AND $2) c
                  JOIN pipeline_runs r ON r.id = c.pipeline_run_id ",
+                $after),
+            Source::Staged => matching!(@ $tx, $filter, $bound, $limit, $before,
+                "(SELECT run_id FROM pipeline_steps WHERE run_id BETWEEN $1 AND $2
+                  UNION SELECT pipeline_run_id FROM dead_letter_queue WHERE pipeline_run_id BETWEEN $1 AND $2) c
+                 JOIN pipeline_runs r ON r.id = c.run_id ",
                 $after),
         }
     };
@@ -244,4 +252,27 @@ pub async fn list(db: &Database, filter: &Filter, window: Window) -> Result<Vec<
         rows.reverse();
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_looked_for_where_there_are_few() {
+        let source = |status: &[&str], error: bool, stage: bool| {
+            Source::of(&Filter {
+                status: status.iter().map(|status| (*status).to_owned()).collect(),
+                error: error.then(|| ErrorPattern::parse("X*")),
+                stage: stage.then(|| "llm".to_owned()),
+                ..Filter::default()
+            })
+        };
+        assert_eq!(source(&[], false, false), Source::All);
+        assert_eq!(source(&["queued", "running"], false, true), Source::Live);
+        assert_eq!(source(&["failed"], true, true), Source::Failed);
+        assert_eq!(source(&["failed", "queued"], false, false), Source::All);
+        assert_eq!(source(&[], true, true), Source::Failed);
+        assert_eq!(source(&[], false, true), Source::Staged);
+    }
 }

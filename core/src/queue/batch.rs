@@ -39,6 +39,8 @@ pub enum Changed {
     Before,
     /// The batch stands where this can't be done.
     InvalidState(BatchStatus),
+    /// All of it ended, and nothing failed: what was cancelled stays cancelled.
+    NothingFailed,
     /// There is no such batch.
     NotFound,
 }

@@ -41,37 +41,37 @@ pub struct ClaimRequest {
 /// next rank near virtual time, among the first of those that have more than they may run.
 const REACH: i64 = 2_048;
 
-/// A claimed row; the columns that `claim.sql` and `adopt.sql` share.
-struct Row {
-    run_id: RunId,
-    kind: String,
-    org_id: OrgId,
-    lane: i16,
-    token: LeaseToken,
-    epoch: i32,
-    claimed_at: DateTime<Utc>,
-    left_ms: i64,
-    timeout_ms: i32,
-    max_attempts: i16,
-    failures: i16,
-    crashes: i16,
-    error: Option<Value>,
-    input: Value,
-    user_id: Option<UserId>,
-    session_id: Option<SessionId>,
-    batch_id: Option<BatchId>,
-    batch_n: Option<i32>,
-    interaction_id: Option<InteractionId>,
-    request_id: Option<String>,
-    traceparent: Option<String>,
-    generation: i32,
-    user_sequence: Option<i32>,
-    stream: bool,
-    quality_mode: String,
-    model_override: Option<String>,
-    needs: Option<Value>,
-    rank: i64,
-    held: bool,
+/// A claimed row; the columns that `claim.sql`, `companions.sql` and `adopt.sql` share.
+pub(super) struct Row {
+    pub(super) run_id: RunId,
+    pub(super) kind: String,
+    pub(super) org_id: OrgId,
+    pub(super) lane: i16,
+    pub(super) token: LeaseToken,
+    pub(super) epoch: i32,
+    pub(super) claimed_at: DateTime<Utc>,
+    pub(super) left_ms: i64,
+    pub(super) timeout_ms: i32,
+    pub(super) max_attempts: i16,
+    pub(super) failures: i16,
+    pub(super) crashes: i16,
+    pub(super) error: Option<Value>,
+    pub(super) input: Value,
+    pub(super) user_id: Option<UserId>,
+    pub(super) session_id: Option<SessionId>,
+    pub(super) batch_id: Option<BatchId>,
+    pub(super) batch_n: Option<i32>,
+    pub(super) interaction_id: Option<InteractionId>,
+    pub(super) request_id: Option<String>,
+    pub(super) traceparent: Option<String>,
+    pub(super) generation: i32,
+    pub(super) user_sequence: Option<i32>,
+    pub(super) stream: bool,
+    pub(super) quality_mode: String,
+    pub(super) model_override: Option<String>,
+    pub(super) needs: Option<Value>,
+    pub(super) rank: i64,
+    pub(super) held: bool,
 }
 
 /// What a claim brought.
@@ -130,7 +130,7 @@ fn orgs(except: &[OrgId]) -> Vec<uuid::Uuid> {
     except.iter().map(|org| org.uuid()).collect()
 }
 
-fn claimed(rows: Vec<Row>, shapes: &Shapes) -> Result<Claimed, DatabaseError> {
+pub(super) fn claimed(rows: Vec<Row>, shapes: &Shapes) -> Result<Claimed, DatabaseError> {
     let mut claimed = Claimed::default();
     for row in rows {
         if row.held {

@@ -51,12 +51,16 @@ struct From {
     lane: crate::run::Lane,
 }
 
+type Checkpoints = Arc<BTreeMap<usize, Value>>;
+
 #[derive(Debug)]
 struct HandOver {
     /// The settlement whose slot it takes over.
     index: usize,
     token: LeaseToken,
     opened: Option<Opened>,
+    /// The checkpoints that it may read, if this settlement knows all of them.
+    needs: Option<Checkpoints>,
 }
 
 /// Marks what is done in the run.
@@ -93,7 +97,7 @@ pub(super) fn checkpoint(
         return;
     }
     work.carried.extend(carry::rows(run, taken, work.options.stage_timeout_ms));
-    follow(work, run, ends, failed);
+    follow(work, run, (ends, taken), failed);
     work.progress.push(Progress {
         run: run.id,
         done: run.done,
@@ -104,7 +108,7 @@ pub(super) fn checkpoint(
 }
 
 /// Every stage whose needs are done and that has no step yet gets one. Each settled step's slot may take one over.
-fn follow(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>], failed: bool) {
+fn follow(work: &mut Work, run: &mut LockedRun, (ends, taken): (&[Landed<'_>], &[Taken<'_>]), failed: bool) {
     let Some(settled) = ends.iter().find(|end| matches!(end.settlement.end, End::Ok(_) | End::Skip { .. })) else {
         return;
     };
@@ -117,6 +121,7 @@ fn follow(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>], failed: boo
     let stands = work.options.pauses.hold(step.lane, step.pipeline.name, &step.run);
     let mut slots = ends.iter().filter(|_| work.options.hand_over && !failed && !stands);
     let mut openings = Vec::new();
+    let needs = known(run.done, ends, taken);
     for (stage, shape) in step.pipeline.stages.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0) {
         let slot = slots.next();
         let (status, held_by) = match (failed, slot.is_some()) {
@@ -131,6 +136,7 @@ fn follow(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>], failed: boo
             index: slot.index,
             token: slot.settlement.hand_over,
             opened: (shape.streams && from.run.stream).then(|| open(run, shape.name, &mut openings)),
+            needs: needs.clone(),
         });
         work.successors.push(Successor { run: run.id, stage, from: Arc::clone(&from), status, held_by, handed_over });
     }
@@ -138,6 +144,26 @@ fn follow(work: &mut Work, run: &mut LockedRun, ends: &[Landed<'_>], failed: boo
     if let Some(events) = openings.pop() {
         work.lifecycle(run, events);
     }
+}
+
+/// The checkpoints of all that is done, if what is settled here knows them: what its steps were given, and what came of them.
+fn known(done: u64, ends: &[Landed<'_>], taken: &[Taken<'_>]) -> Option<Checkpoints> {
+    let settled = ends.iter().map(|end| (&end.settlement.step, &end.settlement.end));
+    let carried = taken.iter().map(|(carried, ..)| (&carried.step, &carried.end));
+    let (mut known, mut outputs) = (0_u64, BTreeMap::new());
+    for (step, end) in settled.chain(carried) {
+        for (stage, output) in step.needs.iter() {
+            known |= 1 << stage;
+            outputs.entry(*stage).or_insert_with(|| output.clone());
+        }
+        match end {
+            End::Ok(output) => drop(outputs.insert(step.stage, output.clone())),
+            End::Skip { .. } => {}
+            _ => continue,
+        }
+        known |= 1 << step.stage;
+    }
+    (done & !known == 0).then(|| Arc::new(outputs))
 }
 
 type Events = Vec<(&'static str, Value)>;
@@ -269,7 +295,8 @@ pub(super) async fn write_successors(
     let needs = read_needs(connection, successors).await?;
     let next = successors.iter().filter_map(|successor| {
         let &(claimed_at, left_ms) = claimed.get(&(successor.run.uuid(), stage_number(successor.stage)))?;
-        let needs = needs.get(&successor.run).cloned().unwrap_or_default();
+        let known = successor.handed_over.as_ref().and_then(|handed_over| handed_over.needs.clone());
+        let needs = known.or_else(|| needs.get(&successor.run).cloned()).unwrap_or_default();
         successor.claimed(claimed_at, left_ms, timeout(successor), needs)
     });
     Ok(next.collect())
@@ -282,7 +309,7 @@ impl Successor {
         claimed_at: DateTime<Utc>,
         left_ms: i64,
         timeout_ms: i32,
-        needs: Arc<BTreeMap<usize, Value>>,
+        needs: Checkpoints,
     ) -> Option<(usize, ClaimedStep)> {
         let handed_over = self.handed_over.as_ref()?;
         let shape = self.from.pipeline.stages.get(self.stage)?;
@@ -309,11 +336,16 @@ impl Successor {
     }
 }
 
-type Needs = HashMap<RunId, Arc<BTreeMap<usize, Value>>>;
+type Needs = HashMap<RunId, Checkpoints>;
 
-/// The checkpoints that handed-over stages may read: after the fence, in the same transaction.
+/// The checkpoints that handed-over stages may read, where the settlement doesn't know them: after the fence, in the same
+/// transaction.
 async fn read_needs(connection: &mut PgConnection, successors: &[Successor]) -> Result<Needs, DatabaseError> {
-    let runs: Vec<Uuid> = successors.iter().filter(|s| s.handed_over.is_some()).map(|s| s.run.uuid()).collect();
+    let runs: Vec<Uuid> = successors
+        .iter()
+        .filter(|s| s.handed_over.as_ref().is_some_and(|handed_over| handed_over.needs.is_none()))
+        .map(|s| s.run.uuid())
+        .collect();
     if runs.is_empty() {
         return Ok(HashMap::new());
     }

@@ -2,10 +2,12 @@
 //! *restart* begins anew, which an edited input and a letter whose steps are gone need, and a chat turn never does: what came
 //! after it was said in the light of its own stages.
 
+mod due;
 mod revive;
 
 use serde_json::{Value, json};
 
+pub use self::due::due;
 pub(super) use self::revive::{OfBatch, of_batch};
 use super::settle::LockedRun;
 use super::{Wakes, batch, gate, settle};

@@ -7,8 +7,7 @@ use super::{BATCH, Pruned};
 use crate::database::Database;
 use crate::error::DatabaseError;
 
-/// Deletes batches that ended so long ago, with their budgets, unless one of their failed items waits for somebody: its dead
-/// letter is open, or its run may be redriven.
+/// Deletes batches that ended so long ago, with their budgets, unless the dead letter of one of their items is open.
 pub(super) async fn prune(db: &Database, days: i32, after: Uuid) -> Result<Pruned, DatabaseError> {
     let mut tx = db.begin_fast().await?;
     let looked = sqlx::query_scalar!(
@@ -22,7 +21,7 @@ pub(super) async fn prune(db: &Database, days: i32, after: Uuid) -> Result<Prune
     let old = sqlx::query_scalar!(
         "SELECT b.id FROM email_batches b
          WHERE b.id = ANY($1) AND b.status IN ('completed', 'cancelled') AND b.completed_at < now() - $2::int * interval '1 day'
-           AND NOT EXISTS (SELECT 1 FROM batch_items i JOIN pipeline_steps s ON s.run_id = i.run_id
+           AND NOT EXISTS (SELECT 1 FROM batch_items i JOIN dead_letter_queue d ON d.pipeline_run_id = i.run_id AND d.resolved_at IS NULL
              WHERE i.batch_id = b.id AND i.ended_at IS NOT NULL)
          FOR UPDATE OF b SKIP LOCKED",
         &looked,
@@ -57,7 +56,7 @@ pub(super) async fn due(connection: &mut PgConnection, days: i32, most: i64) -> 
         r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM email_batches b
            WHERE b.id < uuid_at(now() - $1::int * interval '1 day') AND b.status IN ('completed', 'cancelled')
              AND b.completed_at < now() - $1::int * interval '1 day'
-             AND NOT EXISTS (SELECT 1 FROM batch_items i JOIN pipeline_steps s ON s.run_id = i.run_id
+             AND NOT EXISTS (SELECT 1 FROM batch_items i JOIN dead_letter_queue d ON d.pipeline_run_id = i.run_id AND d.resolved_at IS NULL
                WHERE i.batch_id = b.id AND i.ended_at IS NOT NULL)
            LIMIT $2) c"#,
         days,

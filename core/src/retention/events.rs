@@ -1,5 +1,4 @@
-//! Events go with their months. Those of what is open stay: of a run that has steps still, which is one that is live or whose
-//! dead letter is open, and of a batch that hasn't ended. A month that has such goes row by row, and so does what is in none.
+//! Events go with their months. Those of what is open stay: of a run that has steps still or whose dead letter is open, and of a batch that hasn't ended. A month that has such goes row by row, and so does what is in none.
 
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -25,6 +24,8 @@ async fn is_needed(db: &Database, month: &Month) -> Result<bool, DatabaseError> 
     Ok(sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM pipeline_steps s JOIN pipeline_events e ON e.pipeline_run_id = s.run_id
                WHERE s.run_id < $2 AND e.id >= $1 AND e.id < $2)
+             OR EXISTS (SELECT 1 FROM dead_letter_queue d JOIN pipeline_events e ON e.pipeline_run_id = d.pipeline_run_id
+               WHERE d.resolved_at IS NULL AND d.pipeline_run_id < $2 AND e.id >= $1 AND e.id < $2)
              OR EXISTS (SELECT 1 FROM email_batches b JOIN pipeline_events e ON e.batch_id = b.id
                WHERE b.id < $2 AND b.completed_at IS NULL AND e.id >= $1 AND e.id < $2) AS "is_needed!""#,
         month.low,
@@ -41,6 +42,7 @@ async fn prune_rows(db: &Database, days: i32, end: Uuid) -> Result<u64, Database
            SELECT e.id FROM pipeline_events e
            WHERE e.id < uuid_at(now() - $1::int * interval '1 day') AND e.id < $2
              AND NOT EXISTS (SELECT 1 FROM pipeline_steps s WHERE s.run_id = e.pipeline_run_id)
+             AND NOT EXISTS (SELECT 1 FROM dead_letter_queue d WHERE d.pipeline_run_id = e.pipeline_run_id AND d.resolved_at IS NULL)
              AND NOT EXISTS (SELECT 1 FROM email_batches b WHERE b.id = e.batch_id AND b.completed_at IS NULL)
            ORDER BY e.id LIMIT $3))",
         days,
@@ -58,6 +60,7 @@ pub(super) async fn due(connection: &mut PgConnection, days: i32, most: i64) -> 
         r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM pipeline_events e
            WHERE e.id < uuid_at(now() - $1::int * interval '1 day') AND e.id < $3
              AND NOT EXISTS (SELECT 1 FROM pipeline_steps s WHERE s.run_id = e.pipeline_run_id)
+             AND NOT EXISTS (SELECT 1 FROM dead_letter_queue d WHERE d.pipeline_run_id = e.pipeline_run_id AND d.resolved_at IS NULL)
              AND NOT EXISTS (SELECT 1 FROM email_batches b WHERE b.id = e.batch_id AND b.completed_at IS NULL)
            LIMIT $2) c"#,
         days,

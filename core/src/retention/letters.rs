@@ -18,11 +18,11 @@ pub(super) async fn blank(db: &Database, days: i32, after: Uuid) -> Result<Prune
     .fetch_all(tx.connection())
     .await?;
     let gone = sqlx::query!(
-        "UPDATE dead_letter_queue d SET context_snapshot = '{}', input_data = NULL
+        "UPDATE dead_letter_queue d SET context_snapshot = '{}', input_data = NULL, payload_pruned_at = clock_timestamp()
          WHERE d.id = ANY(ARRAY(
            SELECT l.id FROM dead_letter_queue l
            WHERE l.id = ANY($1) AND l.resolved_at < now() - $2::int * interval '1 day'
-             AND (l.context_snapshot <> '{}' OR l.input_data IS NOT NULL)
+             AND l.payload_pruned_at IS NULL
            FOR NO KEY UPDATE SKIP LOCKED))",
         &looked,
         days,
@@ -37,7 +37,7 @@ pub(super) async fn due(connection: &mut PgConnection, days: i32, most: i64) -> 
     Ok(sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM (SELECT 1 FROM dead_letter_queue l
            WHERE l.id < uuid_at(now() - $1::int * interval '1 day') AND l.resolved_at < now() - $1::int * interval '1 day'
-             AND (l.context_snapshot <> '{}' OR l.input_data IS NOT NULL) LIMIT $2) c"#,
+             AND l.payload_pruned_at IS NULL LIMIT $2) c"#,
         days,
         most,
     )

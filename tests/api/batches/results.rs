@@ -30,6 +30,8 @@ async fn an_item_says_whom_it_is_for_and_what_became_of_it() {
         assert_eq!(done["client"], client);
         assert_eq!((&done["email"]["subject"], &done["email"]["body"]), (&json!("Hello, שלום"), &json!("Line one\nline two")));
         assert_eq!((&done["cost_cents"], &done["warnings"][0]["code"]), (&json!(0.25), &json!("UNSUPPORTED_NUMBER")));
+        let email = ana.get(&format!("/emails/{}", done["email"]["id"].as_str().expect("an id"))).await;
+        assert_eq!(done["email"], email.expect(StatusCode::OK), "one object has one shape");
         assert_eq!(failed["error"], json!({"code": "PROVIDER_REFUSED", "message": "no, \"never\""}));
         assert_eq!((&failed["status"], &failed["email"]), (&json!("failed"), &json!(null)));
         assert_eq!((&queued["status"], &queued["run_id"], &queued["error"]), (&json!("queued"), &json!(null), &json!(null)));

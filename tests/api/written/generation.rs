@@ -176,6 +176,11 @@ async fn a_text_is_written_anew_from_its_latest_version_by_one_run_at_a_time() {
         assert_eq!((&input["previous"], &input["client_id"]), (&latest["version_id"], &json!(client)));
         assert_eq!((&input["email_type"], &input["email_id"]), (&json!("proposal"), &email["id"]));
         ana.post(&format!("/runs/{}/cancel", text(&run, "id")), &json!({})).await.expect(StatusCode::OK);
+        // Who wants nothing different says nothing.
+        let silent = Answer::of(ana.request(Method::POST, &again)).await.expect(StatusCode::ACCEPTED);
+        ana.post(&format!("/runs/{}/cancel", text(&silent, "id")), &json!({})).await.expect(StatusCode::OK);
+        Answer::of(ana.request(Method::POST, &again).body("{}")).await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
+        Answer::of(ana.request(Method::POST, "/emails/generate")).await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
         ana.post(&again, &json!({"instructions": "longer"})).await.expect(StatusCode::ACCEPTED);
         // Who it is to can't be told any more.
         let run = ana.get("/runs?limit=1").await.expect(StatusCode::OK)["data"][0].clone();

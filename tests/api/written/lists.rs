@@ -57,6 +57,8 @@ async fn a_list_is_filtered_by_what_is_asked() {
         ] {
             assert_eq!(ids(&ana, &format!("/emails?{query}")).await.iter().collect::<Vec<_>>(), expected, "{query}");
         }
+        // No script is a batch's.
+        assert_eq!(ids(&ana, &format!("/scripts?batch_id={product}")).await, Vec::<String>::new());
         // An old version is no row of a list, and its words find nothing.
         patch(&ana, &format!("/emails/{plain}"), &json!({"body": "Ships on Friday"})).await.expect(StatusCode::OK);
         assert_eq!(ids(&ana, "/emails?q=tuesday").await, Vec::<String>::new());
@@ -125,7 +127,7 @@ async fn a_filter_that_can_not_be_read_is_named() {
         ] {
             ana.get(&format!("/emails?{query}")).await.fault(pointer, code);
         }
-        ana.get("/scripts?batch_id=0").await.fault("/batch_id", "unknown_parameter");
+        ana.get("/scripts?batch_id=0").await.problem(400, "MALFORMED_REQUEST");
         ana.get("/emails?client_id=0").await.problem(400, "MALFORMED_REQUEST");
     })
     .await;

@@ -6,8 +6,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{ConfigError, Settings};
+use super::{ConfigError, DoorConfig, Settings};
 use crate::provider::call::{LlmDoor, Models};
+use crate::provider::chain::{Chains, ChainsError};
 use crate::provider::openai::JsonMode;
 use crate::provider::price::Prices;
 use crate::provider::set::Providers;
@@ -32,6 +33,8 @@ pub struct ProviderConfig {
     pub models: Models,
     /// Every provider that has a server or a key, by the name that the ledger and the price table call it by.
     pub servers: BTreeMap<String, ServerConfig>,
+    /// `LLM_CHAINS`, and when breakers open.
+    pub door: DoorConfig,
 }
 
 impl ProviderConfig {
@@ -68,7 +71,7 @@ impl ProviderConfig {
         if settings.is_production() {
             refuse_in_production(&servers)?;
         }
-        Ok(Self { provider, models, servers })
+        Ok(Self { provider, models, servers, door: DoorConfig::read(settings)? })
     }
 
     /// Makes the clients; each connects when first used.
@@ -80,15 +83,26 @@ impl ProviderConfig {
         Ok(Providers::new(clients?))
     }
 
-    /// Makes the door to the provider that answers where nothing else is said.
+    /// Makes the door to the providers: by the chains of the file that is named; else to the one that answers where nothing
+    /// else is said; where Groq and Gemini both have a key and nothing is said at all, by the chains that come with the product.
     ///
     /// # Errors
-    /// If the clients or the price table can't be made.
+    /// If the clients or the price table can't be made, or a chain names what is not configured.
     pub fn door(self) -> Result<LlmDoor, ConfigError> {
         let prices = Prices::embedded().map_err(|error| ConfigError::new("prices.toml", error.to_string()))?;
         let providers = self.providers()?;
-        let llm = providers.get(&self.provider).ok_or_else(|| ConfigError::new("LLM_PROVIDER", NOBODY))?;
-        Ok(LlmDoor::new(llm.clone(), self.models, prices))
+        let unusable = |error: ChainsError| ConfigError::new("LLM_CHAINS", error.to_string());
+        let chains = match &self.door.chains {
+            Some(text) => Chains::parse(text, &providers, &prices).map_err(unusable)?,
+            None if !self.door.names_one && providers.len() > 1 => {
+                Chains::embedded(&providers, &prices).map_err(unusable)?
+            }
+            None => {
+                providers.get(&self.provider).ok_or_else(|| ConfigError::new("LLM_PROVIDER", NOBODY))?;
+                Chains::of_one(&self.provider, self.models)
+            }
+        };
+        Ok(LlmDoor::with_chains(providers, chains, prices, self.door.policy))
     }
 }
 

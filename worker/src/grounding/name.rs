@@ -1,9 +1,10 @@
 //! Names of people, companies and things: words with a capital in the midst of a sentence that no source has. What begins a
-//! sentence, or stands in a line where every word has a capital, is not judged.
+//! sentence is judged only before a word for what people and companies do (`Carla mentioned`); what stands in a line where every word has a
+//! capital is not.
 
 use std::collections::HashSet;
 
-use super::vocabulary::{GERMAN, NO_NAMES, TITLES};
+use super::vocabulary::{ACTS, GERMAN, NO_NAMES, SOMEBODY, TITLES};
 use super::word;
 
 /// What the texts themselves say of their words.
@@ -26,6 +27,8 @@ impl Common {
 struct Token<'a> {
     text: &'a str,
     begins: bool,
+    /// What follows is what somebody does.
+    acts: bool,
     follows_closely: bool,
 }
 
@@ -96,7 +99,11 @@ fn tokens(line: &str) -> Vec<Token<'_>> {
         // After a title or an initial a point ends nothing: "Dr. Weber".
         let is_short = between == ". " && tokens.last().is_some_and(|last| is_abbreviation(last.text));
         let begins = is_first || (between.contains(ends_sentence) && !is_short);
-        tokens.push(Token { text, begins, follows_closely: between == " " || is_short });
+        let follows_closely = between == " " || is_short;
+        if let Some(last) = tokens.last_mut().filter(|last| last.begins && between == " ") {
+            last.acts = ACTS.contains(&text) && !SOMEBODY.contains(&last.text.to_lowercase().as_str());
+        }
+        tokens.push(Token { text, begins, acts: false, follows_closely });
         end = start + text.len();
     }
     tokens
@@ -129,7 +136,7 @@ fn is_name(token: &Token<'_>, last: &str, common: &Common) -> bool {
     if common.is_german && !after_title {
         return false;
     }
-    if token.begins && !after_title {
+    if token.begins && !after_title && !token.acts {
         return false;
     }
     let lower = word.to_lowercase().replace(word::is_apostrophe, "'");

@@ -2,7 +2,9 @@
 //! sources.
 
 mod context;
+mod date;
 mod notation;
+mod spelled;
 
 use rust_decimal::Decimal;
 
@@ -24,6 +26,13 @@ enum Value {
     Amount(Decimal),
     /// A date, a version, a telephone number: equal if its digits are.
     Digits(String),
+    /// A day of a month that is named.
+    Day {
+        /// From 1.
+        month: u32,
+        /// From 1.
+        day: u32,
+    },
 }
 
 /// What it measures.
@@ -42,7 +51,22 @@ impl Number {
 
     /// Whether a source has it: the same value, of the same kind as far as both say which.
     pub(super) fn is_in(&self, sources: &[Self]) -> bool {
-        sources.iter().any(|source| source.value == self.value && self.measure.fits(source.measure))
+        let has =
+            |value: &Value| sources.iter().any(|source| source.value == *value && self.measure.fits(source.measure));
+        has(&self.value)
+            || match self.value {
+                // In figures a source may have it in any order: `2026-03-12`, `12/03`, `12.03.2026`.
+                Value::Day { month, day } => {
+                    let is_in = |digits: &str| {
+                        let [one, other] = [format!("{day:02}{month:02}"), format!("{month:02}{day:02}")];
+                        digits.contains(&one) || digits.contains(&other)
+                    };
+                    let amount = |value: u32| has(&Value::Amount(value.into()));
+                    amount(day) && amount(month)
+                        || sources.iter().any(|source| matches!(&source.value, Value::Digits(digits) if is_in(digits)))
+                }
+                _ => false,
+            }
     }
 }
 
@@ -73,11 +97,33 @@ pub(super) fn find(text: &str) -> Vec<Number> {
             None => (Value::Digits(digits.chars().filter(char::is_ascii_digit).collect()), end),
         };
         let around = Around::new(text, start, end);
+        if let Some((value, span)) = around.day(&value) {
+            at = at.max(span.end);
+            let is_claim = !around.speaks_of_a_meeting();
+            let text = text.get(span).unwrap_or_default().trim().to_owned();
+            found.push(Number { text, value, measure: Measure::Plain, is_claim });
+            continue;
+        }
         let (measure, span) = around.measure();
         let is_claim = measure != Measure::Plain || around.is_claim(&value);
         at = at.max(end);
         let text = text.get(span).unwrap_or_default().trim().to_owned();
         found.push(Number { text, value, measure, is_claim });
     }
+    found.extend(in_words(text));
     found
+}
+
+/// Those that are written out. They claim something as a percentage, or as a long time.
+fn in_words(text: &str) -> Vec<Number> {
+    let numbers = spelled::find(text).into_iter().map(|(words, value)| {
+        let around = Around::new(text, words.start, words.end);
+        let (measure, span) = around.measure();
+        let unit = around.long_time();
+        let is_claim = (measure == Measure::Percent && value < 100 || unit.is_some()) && !around.speaks_of_a_meeting();
+        let span = span.start..unit.unwrap_or(span.end);
+        let text = text.get(span).unwrap_or_default().trim().to_owned();
+        Number { text, value: Value::Amount(value.into()), measure, is_claim }
+    });
+    numbers.collect()
 }

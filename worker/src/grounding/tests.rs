@@ -100,6 +100,79 @@ fn an_invented_number_is_found_and_what_claims_nothing_is_not() {
 }
 
 #[test]
+fn an_invented_day_of_a_month_is_found_and_an_offered_one_is_not() {
+    for (text, expected) in [
+        ("The offer ends on 5 March.", "5 March"),
+        ("The offer ends on March 5, as agreed.", "March 5"),
+        ("Prices rise on the 3rd of June.", "3rd of June"),
+        ("Das Angebot gilt bis zum 5. März.", "5. März"),
+        ("Cette offre vaut jusqu'au 5 mars.", "5 mars"),
+        ("La oferta vale hasta el 5 de marzo.", "5 de marzo"),
+        ("We launched on 12 May.", "12 May"),
+    ] {
+        assert_eq!(told(text), [format!("UNSUPPORTED_NUMBER {expected}")], "{text}");
+    }
+    for text in [
+        "Could we talk on 5 March, or have a call on June 3?",
+        "In March 12 people answer 500 tickets.",
+        "Your 12 people may come.",
+        "In May we begin.",
+    ] {
+        assert_eq!(told(text), NOTHING, "{text}");
+    }
+    for source in ["It ends on March 5.", "until 2026-03-05", "bis 05.03.2026", "5/3"] {
+        let found = check(&["The offer ends on 5 March."], None, &Sources::of([source]));
+        assert!(found.is_empty(), "{source}: {found:?}");
+    }
+}
+
+#[test]
+fn an_invented_number_in_words_is_found_with_its_unit() {
+    for (text, expected) in [
+        ("You save twenty percent of the time.", "twenty percent"),
+        ("You save twenty-five per cent.", "twenty-five per cent"),
+        ("It pays off after three months.", "three months"),
+        ("Sie sparen zwanzig Prozent.", "zwanzig Prozent"),
+        ("Vous gagnez trois semaines.", "trois semaines"),
+        ("Se amortiza en tres meses.", "tres meses"),
+    ] {
+        assert_eq!(told(text), [format!("UNSUPPORTED_NUMBER {expected}")], "{text}");
+    }
+    for text in [
+        "The trial has two weeks, and you save ten percent a year.",
+        "Shall we have a call in three weeks?",
+        "Three ideas for twenty people, five of them new.",
+        "We are a hundred percent sure.",
+        "One year from now, or a week or two.",
+    ] {
+        assert_eq!(told(text), NOTHING, "{text}");
+    }
+    // In words in the source, in figures in the text.
+    let found =
+        check(&["It pays off in 3 months, for 12 people."], None, &Sources::of(["three months, twelve people"]));
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn an_invented_name_that_begins_a_sentence_is_found_by_what_it_does() {
+    for (text, expected) in [
+        ("Carla mentioned that you look for help.", "Carla"),
+        ("Good morning. Contoso saved a lot of time.", "Contoso"),
+        ("I'm glad you wrote. Miguel suggested a talk.", "Miguel"),
+    ] {
+        assert_eq!(told(text), [format!("UNSUPPORTED_NAME {expected}")], "{text}");
+    }
+    for text in [
+        "Ana mentioned that you look for help. Northwind saved them time.",
+        "Everyone said so. Teams saved time, and customers told us. Who says that?",
+        "Beacon saves time. You mentioned alerts. She asked. We wrote. It doubled.",
+        "Nothing said is lost. Support told us so.",
+    ] {
+        assert_eq!(told(text), NOTHING, "{text}");
+    }
+}
+
+#[test]
 fn an_invented_address_is_found() {
     for (text, expected) in [
         ("Book here: https://calendly.com/sam", "https://calendly.com/sam"),

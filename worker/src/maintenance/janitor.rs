@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hellosales_core::breaker;
 use hellosales_core::queue::reap::{self, Overdue};
 use hellosales_core::queue::{lease, pause};
 use hellosales_core::retention::{self, Prunable, RowId};
@@ -40,6 +41,7 @@ impl Maintenance {
             if now >= overdue {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
+                self.within(self.redrive_due()).await;
             }
             // What a pause held goes on within a second of its end.
             held = self.within(self.free(held)).await.flatten();
@@ -128,6 +130,11 @@ impl Maintenance {
         let made = retention::make_months(&self.database).await?;
         if made > 0 {
             tracing::info!(worker_id = %self.worker, made, "months to come have their partitions");
+        }
+        while breaker::prune(&self.database).await? {
+            if started.elapsed() > ROUND {
+                return Ok(Some(at));
+            }
         }
         self.close_forgotten().await?;
         Ok(None)

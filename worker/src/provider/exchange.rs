@@ -325,11 +325,16 @@ fn no_connection(error: &reqwest::Error) -> &'static str {
         if error.to_string().starts_with("dns error") {
             return "no such name";
         }
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => return "connection refused",
+        let Some(io) = error.downcast_ref::<io::Error>() else {
+            cause = error.source();
+            continue;
+        };
+        match io.kind() {
+            io::ErrorKind::ConnectionRefused => return "connection refused",
             // What TLS itself finds wrong, and a server that hangs up in the middle of it.
-            Some(io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => return "TLS failed",
-            _ => cause = error.source(),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => return "TLS failed",
+            // Its source is that of what it holds, which is passed over.
+            _ => cause = io.get_ref().map(|held| held as &(dyn Error + 'static)).or_else(|| io.source()),
         }
     }
     "no connection"

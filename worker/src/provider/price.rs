@@ -85,6 +85,12 @@ impl Prices {
         Ok(Self { rows: rows.into() })
     }
 
+    /// Whether a model has a price of its own, or its provider has one for all: not only the last row's.
+    #[must_use]
+    pub fn knows(&self, provider: &str, model: &str) -> bool {
+        self.rows.iter().any(|row| row.provider == provider && (row.model == "*" || row.model == model))
+    }
+
     /// What a call costs in US cents, to six places, as the ledger keeps it.
     #[must_use]
     pub fn cost_cents(&self, provider: &str, model: &str, usage: Usage) -> Decimal {

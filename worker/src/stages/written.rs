@@ -11,6 +11,7 @@ mod persist;
 mod product_enrich;
 mod prompt;
 mod readers;
+mod sources;
 mod worth;
 
 use std::fmt;
@@ -30,6 +31,7 @@ pub use llm::{Generated, Llm};
 pub use output_guard::OutputGuard;
 pub use persist::{Persist, Persisted};
 pub use product_enrich::{KnownProduct, ProductEnrich};
+pub use sources::SourceReads;
 
 use crate::prompt::Template;
 use crate::provider::schema::Schema;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use apalis_core::monitor::Monitor;
 use apalis_core::worker::builder::WorkerBuilder;
 use hellosales_core::notify::{Listener, Notifier, Wake};
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::queue::Pauses;
 use hellosales_core::queue::lease::{self, Beat};
 use hellosales_core::{Database, WorkerId};
@@ -157,6 +158,7 @@ impl Assembly {
             draining: self.signals.draining.clone(),
             pauses: known_pauses,
         });
+        let pipelines = registry.pipelines().into();
         let ring = Ring {
             worker: self.id,
             registry,
@@ -185,11 +187,11 @@ impl Assembly {
             clock: Clock::default(),
         };
         self.duties.detach(desk.run());
-        self.start_duties(beat, pauses);
+        self.start_duties(beat, pauses, pipelines);
         self.supervise(claimer, claims, runner);
     }
 
-    fn start_duties(&self, beat: Beat, pauses: watch::Sender<Arc<Pauses>>) {
+    fn start_duties(&self, beat: Beat, pauses: watch::Sender<Arc<Pauses>>, pipelines: Arc<[&'static Pipeline]>) {
         let (database, notifier) = (self.database.clone(), self.notifier.clone());
         let heart = Heart {
             database: database.clone(),
@@ -207,7 +209,8 @@ impl Assembly {
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
         let draining = self.signals.draining.clone();
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, &self.config, draining);
+        let settings = (&self.config, pipelines);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, settings, draining);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
@@ -215,6 +218,8 @@ impl Assembly {
         self.duties.detach(maintenance.clone().promote());
         self.duties.detach(maintenance.clone().heed(pauses));
         self.duties.detach(maintenance.clone().admit(self.listener.subscribe()));
+        self.duties.detach(maintenance.clone().heed_providers(self.listener.subscribe()));
+        self.duties.detach(maintenance.clone().operate());
         self.duties.detach(maintenance.clean());
         self.duties.detach(hear(
             self.listener.clone(),

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hellosales_core::batch::{self, Item, ItemFilter};
+use hellosales_core::content::generated::Warning;
 use hellosales_core::{BatchId, DatabaseError, OrgId};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -120,7 +121,7 @@ fn row(text: &mut String, item: &Item) {
         email.map(|email| email.subject.clone()).unwrap_or_default(),
         email.map(|email| email.body.clone()).unwrap_or_default(),
         email.and_then(|email| email.call_to_action.clone()).unwrap_or_default(),
-        email.map(|email| warnings(&email.warnings)).unwrap_or_default(),
+        email.map(|email| warnings(&email.warnings.0)).unwrap_or_default(),
         email.map(|email| email.id.to_string()).unwrap_or_default(),
         item.run_id.map(|id| id.to_string()).unwrap_or_default(),
         failure("code").unwrap_or_default().to_owned(),
@@ -137,12 +138,9 @@ fn row(text: &mut String, item: &Item) {
 }
 
 /// `UNSUPPORTED_NUMBER: 37 %; EMPTY_FIELD: first_name`
-fn warnings(stored: &Value) -> String {
-    let one = |warning: &Value| {
-        let text = |name: &str| warning.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        format!("{}: {}", text("code"), text("text"))
-    };
-    stored.as_array().into_iter().flatten().map(one).collect::<Vec<_>>().join("; ")
+fn warnings(warnings: &[Warning]) -> String {
+    let one = |warning: &Warning| format!("{}: {}", warning.code, warning.text);
+    warnings.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// A spreadsheet may trim before it looks; in East Asian ones the wide signs begin a formula, too.

@@ -38,6 +38,10 @@ async fn steer(
     match state.detached(changed).await? {
         Changed::Now | Changed::Before => Ok(whole(StatusCode::OK, &read(state, caller, id).await?)),
         Changed::InvalidState(status) => Err(Problem::new(ErrorCode::InvalidState, format!("the batch is {status}"))),
+        Changed::NothingFailed => {
+            let text = "nothing of the batch failed, and what was cancelled is not tried again";
+            Err(Problem::new(ErrorCode::InvalidState, text))
+        }
         Changed::NotFound => Err(batch_not_found()),
     }
 }

@@ -162,7 +162,7 @@ impl Anew {
 }
 
 /// Has a script written anew: its next version, from the latest.
-#[utoipa::path(post, path = "/scripts/{id}/regenerate", tag = "content", request_body = AnewBody,
+#[utoipa::path(post, path = "/scripts/{id}/regenerate", tag = "content", request_body = Option<AnewBody>,
     params(("id" = uuid::Uuid, Path), ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[ -~]*[!-~][ -~]*$"), ("Prefer" = Option<String>, Header)),
     responses((status = 202, body = RunObject), (status = 200, body = RunObject, description = "done within the wait that was preferred"),
               (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::{Client, texts};
 use crate::database::OrgTx;
@@ -17,25 +18,26 @@ pub struct ClientFacts {
     pub digest: String,
 }
 
-/// A client by id, be it active or not.
+/// Clients by id, be they active or not; those that are there, in any order.
 ///
 /// # Errors
 /// If the database can't be read.
-pub async fn facts(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<ClientFacts>, DatabaseError> {
+pub async fn facts(tx: &mut OrgTx<'_>, ids: &[ClientId]) -> Result<Vec<ClientFacts>, DatabaseError> {
     let org = tx.org().uuid();
-    let row = sqlx::query!(
-        r#"SELECT external_id, name, company, title, industry, email, pain_points AS "pain_points: Json<Value>",
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: ClientId", external_id, name, company, title, industry, email, pain_points AS "pain_points: Json<Value>",
              goals AS "goals: Json<Value>", objection_patterns AS "objection_patterns: Json<Value>", communication_style,
              decision_criteria AS "decision_criteria: Json<Value>", facts_digest
-           FROM clients WHERE id = $1 AND org_id = $2"#,
-        id.uuid(),
+           FROM clients WHERE id = ANY ($1) AND org_id = $2"#,
+        &ids,
         org
     )
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok(row.map(|row| ClientFacts {
+    let facts = rows.into_iter().map(|row| ClientFacts {
         client: Client {
-            id,
+            id: row.id,
             external_id: row.external_id,
             name: row.name,
             company: row.company,
@@ -49,5 +51,6 @@ pub async fn facts(tx: &mut OrgTx<'_>, id: ClientId) -> Result<Option<ClientFact
             decision_criteria: texts(&row.decision_criteria.0),
         },
         digest: row.facts_digest,
-    }))
+    });
+    Ok(facts.collect())
 }

@@ -211,3 +211,14 @@ pub async fn of_runs(tx: &mut OrgTx<'_>, runs: &[(RunId, EmailId)]) -> Result<Ve
     );
     Ok(query.fetch_all(tx.connection()).await?)
 }
+
+/// These versions, whichever emails they are of.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_ids(tx: &mut OrgTx<'_>, versions: &[EmailVersionId]) -> Result<Vec<Email>, DatabaseError> {
+    let org = tx.org().uuid();
+    let versions: Vec<_> = versions.iter().map(|id| id.uuid()).collect();
+    let query = select!(["WHERE e.org_id = $1 AND e.id = ANY ($2)"], org, &versions);
+    Ok(query.fetch_all(tx.connection()).await?)
+}

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::{Product, texts};
 use crate::database::OrgTx;
@@ -17,25 +18,26 @@ pub struct ProductFacts {
     pub digest: String,
 }
 
-/// A product by id, be it active or not.
+/// Products by id, be they active or not; those that are there, in any order.
 ///
 /// # Errors
 /// If the database can't be read.
-pub async fn facts(tx: &mut OrgTx<'_>, id: ProductId) -> Result<Option<ProductFacts>, DatabaseError> {
+pub async fn facts(tx: &mut OrgTx<'_>, ids: &[ProductId]) -> Result<Vec<ProductFacts>, DatabaseError> {
     let org = tx.org().uuid();
-    let row = sqlx::query!(
-        r#"SELECT name, description, category, key_features AS "key_features: Json<Value>",
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: ProductId", name, description, category, key_features AS "key_features: Json<Value>",
              pricing_info AS "pricing_info: Json<Value>", target_audience, competitive_advantages,
              use_cases AS "use_cases: Json<Value>", facts_digest
-           FROM products WHERE id = $1 AND org_id = $2"#,
-        id.uuid(),
+           FROM products WHERE id = ANY ($1) AND org_id = $2"#,
+        &ids,
         org
     )
-    .fetch_optional(tx.connection())
+    .fetch_all(tx.connection())
     .await?;
-    Ok(row.map(|row| ProductFacts {
+    let facts = rows.into_iter().map(|row| ProductFacts {
         product: Product {
-            id,
+            id: row.id,
             name: row.name,
             description: row.description,
             category: row.category,
@@ -46,5 +48,6 @@ pub async fn facts(tx: &mut OrgTx<'_>, id: ProductId) -> Result<Option<ProductFa
             use_cases: texts(&row.use_cases.0),
         },
         digest: row.facts_digest,
-    }))
+    });
+    Ok(facts.collect())
 }

@@ -110,6 +110,10 @@ macro_rules! count_of {
 /// # Errors
 /// If the database fails.
 pub async fn list(tx: &mut OrgTx<'_>, filter: &WrittenFilter, slice: &Slice) -> Result<Vec<Script>, DatabaseError> {
+    if filter.batch_id.is_some() {
+        // A batch writes emails only.
+        return Ok(Vec::new());
+    }
     let org = tx.org().uuid();
     let rows = match Lead::of(filter) {
         Lead::Order | Lead::Batch => return list_in_order(tx, filter, slice).await,
@@ -171,6 +175,9 @@ async fn list_in_order(
 /// # Errors
 /// If the database fails.
 pub async fn count(tx: &mut OrgTx<'_>, filter: &WrittenFilter) -> Result<Total, DatabaseError> {
+    if filter.batch_id.is_some() {
+        return Ok(0.into());
+    }
     let org = tx.org().uuid();
     let count = match Lead::of(filter) {
         Lead::Order | Lead::Batch => counted!(tx, org, filter, ""),

@@ -104,9 +104,11 @@ async fn cancel_some(
 ) -> Result<Option<usize>, DatabaseError> {
     let moved = if live > 0 { sweep::cancel_live(tx, batch, GROUP, wakes).await? } else { 0 };
     if moved == 0 && waiting > 0 {
-        return sweep::cancel_waiting(tx, batch).await.map(Some);
-    }
-    if live > 0 {
+        let moved = sweep::cancel_waiting(tx, batch).await?;
+        if live > 0 || moved >= sweep::WAITING {
+            return Ok(Some(moved));
+        }
+    } else if live > 0 {
         return Ok(Some(moved));
     }
     let (open, closed) = sweep::close_dead_letters(tx, batch).await?;

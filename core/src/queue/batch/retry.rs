@@ -38,6 +38,7 @@ pub async fn retry_failed(
         // Nothing failed, or it is being tried again already.
         let changed = match locked.status {
             BatchStatus::Running | BatchStatus::Paused => Changed::Before,
+            BatchStatus::Completed => Changed::NothingFailed,
             status => Changed::InvalidState(status),
         };
         return Ok((changed, Wakes::default()));

@@ -12,7 +12,7 @@ use crate::queue::{Wakes, settle};
 use crate::run::{RunStatus, StatusReason};
 
 /// So many waiting items are cancelled, and so many dead letters closed, in one transaction.
-const WAITING: i64 = 5_000;
+pub(super) const WAITING: usize = 5_000;
 const LETTERS: i64 = 500;
 
 /// Cancels up to `limit` of the batch's live runs; returns how many. One whose row is held by a settlement is left to the next
@@ -50,7 +50,7 @@ pub(super) async fn cancel_waiting(tx: &mut Tx, batch: &Batch) -> Result<usize, 
          WHERE i.ctid = ANY (ARRAY(SELECT ctid FROM batch_items WHERE batch_id = $1 AND status = 'waiting' ORDER BY n LIMIT $2))
            AND i.status = 'waiting'",
         batch.id.uuid(),
-        WAITING,
+        i64::try_from(WAITING).unwrap_or(i64::MAX),
     )
     .execute(tx.connection())
     .await?;

@@ -44,9 +44,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, settlement: &Settlement, run: RunStatus) -> Result<(), DatabaseError> {
+    fn push(&mut self, settlement: &Settlement, run: RunStatus, ends_run: bool) -> Result<(), DatabaseError> {
         let step = &settlement.step;
-        let write = Write::of(&settlement.end, run, step.failures)?;
+        let mut write = Write::of(&settlement.end, run, step.failures)?;
+        if ends_run {
+            write.output = None;
+        }
         self.run_id.push(step.run.id.uuid());
         self.stage.push(stage_number(step.stage));
         self.token.push(step.token.uuid());
@@ -135,7 +138,7 @@ pub(super) async fn apply(
     for bundle in bundles {
         let Some(run) = runs.get(&bundle.run) else { continue };
         for item in &bundle.items {
-            columns.push(&item.settlement, run.status)?;
+            columns.push(&item.settlement, run.status, ends_run(bundle, run))?;
         }
     }
     if columns.run_id.is_empty() {
@@ -170,6 +173,16 @@ pub(super) async fn apply(
         .map(|((run, stage), token)| (*run, *stage, *token));
     let missed = asked.filter(|key| !passed.contains_key(key)).collect();
     Ok((passed, missed))
+}
+
+/// Whether a run is completed by its only settlement, if the fence lets that through: then its steps are deleted in this
+/// transaction, and nobody reads what this one would have been.
+fn ends_run(bundle: &Bundle, run: &LockedRun) -> bool {
+    let [Item { settlement, .. }] = bundle.items.as_slice() else { return false };
+    let carried = settlement.carried.iter().fold(0_u64, |bits, carried| bits | 1 << carried.step.stage);
+    let done = run.done | 1 << settlement.step.stage | carried;
+    let succeeds = matches!(settlement.end, End::Ok(_) | End::Skip { .. });
+    succeeds && run.status != RunStatus::Failed && carried & run.made == 0 && done == settlement.step.pipeline.all()
 }
 
 /// Tells apart, among what the fence stopped, the results that landed before (the answer to COMMIT was lost) from

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rust_decimal::Decimal;
 
-use super::{Measure, Value};
+use super::{Measure, Value, date};
 use crate::grounding::vocabulary as words;
 
 /// A number's surroundings.
@@ -74,6 +74,24 @@ impl<'a> Around<'a> {
         (Measure::Plain, self.start..self.end)
     }
 
+    /// The day of a named month that this number is, and where that stands.
+    pub(super) fn day(&self, value: &Value) -> Option<(Value, Range<usize>)> {
+        let Value::Amount(value) = value else { return None };
+        let day = u32::try_from(*value).ok().filter(|day| value.is_integer() && (1..=31).contains(day))?;
+        let after = date::month_after(self.after).map(|(month, length)| (month, self.start..self.end + length));
+        let found = after.or_else(|| date::month_before(self.before).map(|(month, start)| (month, start..self.end)));
+        found.map(|(month, span)| (Value::Day { month, day }, span))
+    }
+
+    /// Where the unit ends, if weeks, months or years are counted.
+    pub(super) fn long_time(&self) -> Option<usize> {
+        let rest = self.after.strip_prefix([' ', '-', '‑', '\u{a0}'])?;
+        let word = first_word(rest);
+        words::LONG_TIMES
+            .contains(&word.to_lowercase().as_str())
+            .then(|| self.end + (self.after.len() - rest.len()) + word.len())
+    }
+
     /// Whether a plain number says something that could be wrong.
     pub(super) fn is_claim(&self, value: &Value) -> bool {
         let Value::Amount(value) = value else { return true };
@@ -126,7 +144,7 @@ impl<'a> Around<'a> {
     }
 
     /// A call of fifteen minutes is an offer, not a claim.
-    fn speaks_of_a_meeting(&self) -> bool {
+    pub(super) fn speaks_of_a_meeting(&self) -> bool {
         let breaks = ['\n', '.', '!', '?'];
         let left = self.before.rsplit(breaks).next().unwrap_or_default();
         let right = self.after.split(breaks).next().unwrap_or_default();

@@ -1,6 +1,5 @@
 //! Loads whom it is for.
 
-use hellosales_core::content::client;
 use hellosales_core::{ErrorCode, Failure};
 use serde::{Deserialize, Serialize};
 
@@ -35,15 +34,14 @@ impl<W: Written> Stage for ClientEnrich<W> {
 
     async fn execute(&self, cx: &StageContext<W::Input>, (): Values<Self>) -> Result<Outcome<KnownClient>, StageError> {
         let Some(id) = W::asked(&cx.input).client_id else { return Ok(Outcome::Skip("no client was asked for")) };
-        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
-        let found = client::facts(&mut tx.enter(cx.run.org_id).await?, id).await?;
-        tx.rollback().await?;
+        let environment = &cx.environment;
+        let found = environment.sources.client(&environment.database, cx.run.org_id, id).await?;
         let Some(found) = found else {
             let failure = Failure::new(ErrorCode::ClientNotFound, "the client that this was to be for isn't there");
             return Err(StageError::Fail(failure));
         };
         let section = facts::client(&found.client);
-        let (name, company) = (found.client.name, found.client.company);
-        Ok(Outcome::Done(KnownClient { name, company, section, digest: found.digest }))
+        let (name, company) = (found.client.name.clone(), found.client.company.clone());
+        Ok(Outcome::Done(KnownClient { name, company, section, digest: found.digest.clone() }))
     }
 }

@@ -1,6 +1,5 @@
 //! Loads who writes: the organisation, and the person who asked.
 
-use hellosales_core::content::{company_profile, member};
 use serde::{Deserialize, Serialize};
 
 use super::{Written, stage_of};
@@ -33,27 +32,16 @@ impl<W: Written> Stage for CompanyEnrich<W> {
         cx: &StageContext<W::Input>,
         (): Values<Self>,
     ) -> Result<Outcome<KnownCompany>, StageError> {
-        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
-        let mut org = tx.enter(cx.run.org_id).await?;
-        let sender = match cx.run.user_id {
-            Some(user) => member::find(&mut org, user).await?,
-            None => None,
-        };
-        let (org_name, sender) = match sender {
-            Some(sender) => (Some(sender.org_name), sender.display_name),
-            // Who asked has left since; the organisation still has its name.
-            None => (member::org_name(&mut org).await?, None),
-        };
-        let found = company_profile::facts(&mut org).await?;
-        tx.rollback().await?;
+        let environment = &cx.environment;
+        let found = environment.sources.company(&environment.database, cx.run.org_id, cx.run.user_id).await?;
         let sections = [
-            facts::company(org_name.as_deref(), found.as_ref().map(|found| &found.profile)),
-            Section::new("Sender").with("Name", sender.as_deref()),
+            facts::company(found.org_name.as_deref(), found.facts.as_ref().map(|facts| &facts.profile)),
+            Section::new("Sender").with("Name", found.sender.as_deref()),
         ];
         let sections: Vec<Section> = sections.into_iter().filter(|section| !section.facts.is_empty()).collect();
         if sections.is_empty() {
             return Ok(Outcome::Skip("nothing is known of the company"));
         }
-        Ok(Outcome::Done(KnownCompany { sections, digest: found.map(|found| found.digest) }))
+        Ok(Outcome::Done(KnownCompany { sections, digest: found.facts.map(|facts| facts.digest.clone()) }))
     }
 }

@@ -1,6 +1,5 @@
 //! Loads what is sold.
 
-use hellosales_core::content::product;
 use hellosales_core::{ErrorCode, Failure};
 use serde::{Deserialize, Serialize};
 
@@ -37,14 +36,13 @@ impl<W: Written> Stage for ProductEnrich<W> {
         (): Values<Self>,
     ) -> Result<Outcome<KnownProduct>, StageError> {
         let Some(id) = W::asked(&cx.input).product_id else { return Ok(Outcome::Skip("no product was asked for")) };
-        let mut tx = cx.environment.database.begin_fast_in(cx.run.org_id).await?;
-        let found = product::facts(&mut tx.enter(cx.run.org_id).await?, id).await?;
-        tx.rollback().await?;
+        let environment = &cx.environment;
+        let found = environment.sources.product(&environment.database, cx.run.org_id, id).await?;
         let Some(found) = found else {
             let failure = Failure::new(ErrorCode::ProductNotFound, "the product that this was to be about isn't there");
             return Err(StageError::Fail(failure));
         };
         let section = facts::product(&found.product);
-        Ok(Outcome::Done(KnownProduct { name: found.product.name, section, digest: found.digest }))
+        Ok(Outcome::Done(KnownProduct { name: found.product.name.clone(), section, digest: found.digest.clone() }))
     }
 }
