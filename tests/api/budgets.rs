@@ -1,7 +1,7 @@
 //! What is submitted over an organisation's budget.
 
-use hellosales_core::Role;
 use hellosales_core::budget::{self, Change, OnExceeded};
+use hellosales_core::{OrgId, Role};
 use hellosales_simulator::Role as TokenRole;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -9,18 +9,12 @@ use serde_json::json;
 use super::door::Door;
 
 /// One request a day, which was made; how it is told to whom.
-async fn spend(door: &Door<'_>, org: &str, on_exceeded: OnExceeded) {
-    let org =
-        door.bench.value::<uuid::Uuid>(&format!("SELECT id FROM organizations WHERE external_id = '{org}'")).await;
+async fn spend(door: &Door<'_>, org: OrgId, on_exceeded: OnExceeded) {
     let change = Change { requests_per_day: Some(Some(1)), on_exceeded: Some(on_exceeded), ..Change::default() };
     let operator = door.bench.db.pools(Role::Operator);
-    budget::set(&operator, org.into(), &change, "operator:dana", Some("r")).await.expect("set");
+    budget::set(&operator, org, &change, "operator:dana", Some("r")).await.expect("set");
     let used = "INSERT INTO budget_windows (org_id, span, starts_at, requests, before_requests)";
     door.bench.sql(&format!("{used} VALUES ('{org}', 'day', date_trunc('day', now(), 'UTC'), 1, 1)")).await;
-}
-
-async fn external_id(door: &Door<'_>) -> String {
-    door.bench.value("SELECT external_id FROM organizations LIMIT 1").await
 }
 
 #[tokio::test]
@@ -33,7 +27,9 @@ async fn every_submit_over_a_budget_that_refuses_is_a_429_that_says_when_and_wha
         let product = ana.post("/products", &json!({"name": "Till"})).await.expect(StatusCode::CREATED)["id"].clone();
         let email = json!({"client_id": client});
         let before = ana.post_once("k", "/emails/generate", &email).await.expect(StatusCode::ACCEPTED);
-        spend(door, &external_id(door).await, OnExceeded::Refuse).await;
+        let me = ana.get("/auth/me").await.expect(StatusCode::OK);
+        let org = me["organization"]["id"].as_str().expect("an id").parse().expect("an id");
+        spend(door, org, OnExceeded::Refuse).await;
 
         let messages = format!("/chat/sessions/{session}/messages");
         let batch = json!({"client_ids": [client], "email_type": "follow_up"});

@@ -103,11 +103,11 @@ async fn why_a_run_does_not_move_is_told_along_the_chain_with_the_next_command()
 
         // Simply queued, as seen with a worker that is busy elsewhere.
         let worker =
-            "INSERT INTO workers (id, slots, lease_until) VALUES (gen_random_uuid(), 1, now() + interval '1 minute')";
+            "INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (gen_random_uuid(), 'busy', 1, '0', 1, now() + interval '1 minute')";
         app.db.owner().await.run(worker).await;
         let queued = data(&why(&runs[0], "json").await);
         assert!(queued["waiting"].is_null() && queued["place"]["ahead"].is_i64(), "{queued}");
-        app.db.owner().await.run("DELETE FROM workers WHERE host IS NULL").await;
+        app.db.owner().await.run("DELETE FROM workers WHERE host = 'busy'").await;
         assert_eq!(
             run(&["runs", "why", "00000000-0000-7000-8000-000000000000", "--database-url", &app.db.url])
                 .await
