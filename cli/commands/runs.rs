@@ -2,10 +2,10 @@
 
 mod cancel;
 mod list;
+mod retry;
 mod show;
 mod watch;
 mod why;
-mod retry;
 
 use std::process::ExitCode;
 

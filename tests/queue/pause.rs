@@ -168,10 +168,16 @@ async fn a_lane_is_paused_once_for_a_time_and_resumed_once_and_both_are_written_
         let lane = pause::Scope::Lane(Lane::Standard);
         let begun = pause::pause(&operator, &lane, ASKED, Some(60_000)).await.expect("an answer");
         let pause::Done::Now(paused) = begun else { panic!("{begun:?}") };
-        assert_eq!((paused.key.as_str(), paused.actor.as_str(), paused.reason.as_str()), ("standard", "operator:dana", "INC-7"));
+        assert_eq!(
+            (paused.key.as_str(), paused.actor.as_str(), paused.reason.as_str()),
+            ("standard", "operator:dana", "INC-7")
+        );
         assert!(paused.until.is_some_and(|until| (until - paused.created_at).num_seconds() == 60));
         let other = pause::Asked { actor: "operator:lee", reason: "INC-8" };
-        assert_eq!(pause::pause(&operator, &lane, other, None).await.expect("an answer"), pause::Done::Paused(paused.clone()));
+        assert_eq!(
+            pause::pause(&operator, &lane, other, None).await.expect("an answer"),
+            pause::Done::Paused(paused.clone())
+        );
         assert_eq!(pause::list(&operator, 10).await.expect("a list"), std::slice::from_ref(&paused));
 
         let run = bench.submit().await;
@@ -195,10 +201,8 @@ async fn of_two_operators_who_pause_at_once_one_does_and_the_other_hears_of_it()
         let operator = bench.db.pools(hellosales_core::Role::Operator);
         let org = pause::Scope::Org(bench.org);
         let other = pause::Asked { actor: "operator:lee", reason: "INC-8" };
-        let (a, b) = tokio::join!(
-            pause::pause(&operator, &org, ASKED, None),
-            pause::pause(&operator, &org, other, Some(1_000))
-        );
+        let (a, b) =
+            tokio::join!(pause::pause(&operator, &org, ASKED, None), pause::pause(&operator, &org, other, Some(1_000)));
         let done = [a.expect("an answer"), b.expect("an answer")];
         let now = done.iter().filter(|one| matches!(one, pause::Done::Now(_))).count();
         assert_eq!(now, 1, "{done:?}");
@@ -223,7 +227,10 @@ async fn what_is_not_there_can_not_be_paused() {
             let done = pause::pause(&operator, &scope, ASKED, None).await.expect("an answer");
             assert_eq!(done, pause::Done::Unknown, "{scope:?}");
         }
-        assert_eq!(bench.value::<i64>("SELECT (SELECT count(*) FROM pauses) + (SELECT count(*) FROM audit_log)").await, 0);
+        assert_eq!(
+            bench.value::<i64>("SELECT (SELECT count(*) FROM pauses) + (SELECT count(*) FROM audit_log)").await,
+            0
+        );
     })
     .await;
 }

@@ -22,7 +22,9 @@ pub(super) static COLUMNS: &[Column<Budget>] = &[
     Column::wide("org_id", "organisation's id", |budget| Cell::said(budget.org_id)),
     Column::wide("org_external_id", "in tokens", |budget| budget.org_external_id.as_ref().into()),
     Column::wide("is_default", "the settings'", |budget| budget.is_default.into()),
-    Column::wide("requests_per_minute", "requests a minute", |budget| Cell::decimal_if(budget.limits.requests_per_minute)),
+    Column::wide("requests_per_minute", "requests a minute", |budget| {
+        Cell::decimal_if(budget.limits.requests_per_minute)
+    }),
     Column::wide("tokens_per_minute", "tokens a minute", |budget| Cell::decimal_if(budget.limits.tokens_per_minute)),
     Column::wide("cents_per_minute", "cents a minute", |budget| Cell::decimal_if(budget.limits.cents_per_minute)),
     Column::wide("requests_per_day", "requests a day", |budget| Cell::decimal_if(budget.limits.requests_per_day)),
@@ -57,9 +59,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
     let list = List::new(COLUMNS, global, output)?;
-    let after: Option<OrgId> = args.cursor.as_deref().map(str::parse).transpose().map_err(|_| {
-        Problem::new(Exit::Usage, "that is no cursor").fix("take the one that the last list said")
-    })?;
+    let after: Option<OrgId> = args
+        .cursor
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Problem::new(Exit::Usage, "that is no cursor").fix("take the one that the last list said"))?;
     let operator = Operator::open(global).await?;
     let limit = usize::from(args.limit);
     let mut budgets = match operator.org {

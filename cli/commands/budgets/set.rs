@@ -127,7 +127,10 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_number_or_none_and_never_below_zero() {
-        assert_eq!((whole("30"), whole("none"), whole("0")), (Ok(Limit(Some(30))), Ok(Limit(None)), Ok(Limit(Some(0)))));
+        assert_eq!(
+            (whole("30"), whole("none"), whole("0")),
+            (Ok(Limit(Some(30))), Ok(Limit(None)), Ok(Limit(Some(0))))
+        );
         assert_eq!(cents("0.25"), Ok(Limit(Some(Decimal::new(25, 2)))));
         for text in ["", "-1", "1.5", "many", "1000000000001"] {
             assert!(whole(text).is_err(), "{text}");

@@ -141,7 +141,9 @@ fn queued(one: &Explanation, place: &Place) -> Vec<String> {
     let (ahead, of_org) = (many(place.ahead), many(place.ahead_of_org));
     let first = match place.ahead {
         0 => format!("it is the next of lane {}", one.lane),
-        _ => format!("it is queued behind {ahead} ready steps of lane {}, {of_org} of them its organisation's", one.lane),
+        _ => {
+            format!("it is queued behind {ahead} ready steps of lane {}, {of_org} of them its organisation's", one.lane)
+        }
     };
     vec![
         format!("{first}; accepted {} ago", ago(one, one.created_at)),
@@ -160,7 +162,9 @@ fn next(one: &Explanation) -> Option<String> {
     let run = one.run_id;
     if one.completed_at.is_some() {
         return match (&one.dead_letter, one.status.as_str()) {
-            (Some(letter), "failed") if letter.status != "resolved" => Some(format!("hellosales dlq show {}", letter.id)),
+            (Some(letter), "failed") if letter.status != "resolved" => {
+                Some(format!("hellosales dlq show {}", letter.id))
+            }
             _ => Some(format!("hellosales runs show {run} --timeline")),
         };
     }

@@ -160,7 +160,8 @@ struct More {
 }
 
 async fn more(tx: &mut Tx, run: RunId) -> Result<Option<More>, DatabaseError> {
-    let row = sqlx::query_file!("src/pulse/explain.sql", run.uuid(), MOST_AHEAD).fetch_optional(tx.connection()).await?;
+    let row =
+        sqlx::query_file!("src/pulse/explain.sql", run.uuid(), MOST_AHEAD).fetch_optional(tx.connection()).await?;
     let Some(row) = row else { return Ok(None) };
     let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_i64).unwrap_or_default();
     Ok(Some(More {

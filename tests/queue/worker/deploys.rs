@@ -202,15 +202,16 @@ async fn workers_that_are_drained_from_the_terminal_are_told_once_and_followed_t
         assert!(drain::drain(&operator, Some(&[worker.id()]), asked).await.expect("told").is_empty(), "it was told");
         let gone = WorkerId::new();
         let seen = drain::progress(&operator, &[worker.id(), gone]).await.expect("seen");
-        assert_eq!(seen.iter().map(|one| (one.id, one.is_empty, one.is_gone)).collect::<Vec<_>>(), [
-            (worker.id(), false, false),
-            (gone, false, true)
-        ]);
+        assert_eq!(
+            seen.iter().map(|one| (one.id, one.is_empty, one.is_gone)).collect::<Vec<_>>(),
+            [(worker.id(), false, false), (gone, false, true)]
+        );
         b.go_on();
         until(bench, "SELECT drained FROM workers", "true").await;
         let seen = drain::progress(&operator, &[worker.id()]).await.expect("seen");
         assert!(seen[0].is_empty && seen[0].running == 0);
-        let told = "SELECT concat_ws(' ', actor, action, target_id = (SELECT id::text FROM workers), reason) FROM audit_log";
+        let told =
+            "SELECT concat_ws(' ', actor, action, target_id = (SELECT id::text FROM workers), reason) FROM audit_log";
         assert_eq!(bench.column::<String>(told).await, ["operator:dana worker.drain t deploy"]);
         worker.drain().await;
         let other = program(bench, &[&DIAMOND], &Script::of(&[])).await;

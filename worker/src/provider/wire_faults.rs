@@ -74,8 +74,7 @@ fn whole(model: &str) -> LlmRequest {
 }
 
 /// It is the bound that ends a call, not the clock.
-const PATIENT: Timeouts =
-    Timeouts { first_token: Duration::from_secs(120), total: Duration::from_secs(120), ..QUICK };
+const PATIENT: Timeouts = Timeouts { first_token: Duration::from_secs(120), total: Duration::from_secs(120), ..QUICK };
 
 const fn unavailable(what: &'static str) -> ProviderError {
     ProviderError::Unavailable { what, status: None, retry_after: None }
