@@ -203,6 +203,10 @@ async fn the_api_sees_one_organisation_and_nothing_outside_of_any() {
                 "{table} has a row of each"
             );
             assert_eq!(sees(&api, one, &table).await, (1, 0), "{table}");
+            if table == "audit_log" {
+                // Nobody changes an entry: there is no right to be tried.
+                continue;
+            }
             // Nor can it write into another's, or make its own another's.
             let mut tx = api.begin().await.expect("a transaction");
             tx.enter(one).await.expect("entered");

@@ -82,7 +82,9 @@ async fn one(operator: &Operator, letter: DeadLetterId, how: &Decided<'_>, outpu
     let found = look(&operator.db, letter, None).await.map_err(|error| operator.fault(error))?;
     let (found, _) = found.ok_or_else(absent)?;
     let decided = letter::decide(&operator.db, found.org_id, letter, how).await;
-    match decided.map_err(|error| operator.fault(error))?.0 {
+    let (changed, wakes) = decided.map_err(|error| operator.fault(error))?;
+    operator.wake(wakes).await;
+    match changed {
         Changed::Now => {}
         Changed::InvalidState(standing) => return Err(Problem::new(Exit::WrongState, standing.to_string()).into()),
         Changed::NotFound => return Err(absent().into()),

@@ -158,7 +158,9 @@ pub(in crate::commands) async fn put_back(
     run: RunId,
     how: &Redrive<'_>,
 ) -> anyhow::Result<i32> {
-    let (redriven, _) = redrive::redrive(&operator.db, org, run, how).await.map_err(|error| operator.fault(error))?;
+    let (redriven, wakes) =
+        redrive::redrive(&operator.db, org, run, how).await.map_err(|error| operator.fault(error))?;
+    operator.wake(wakes).await;
     let wrong = |what: String| Err(Problem::new(Exit::WrongState, what).into());
     match redriven {
         Redriven::Resumed { generation } | Redriven::Restarted { generation } => Ok(generation),

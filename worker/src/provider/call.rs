@@ -24,7 +24,7 @@ use hellosales_core::pipeline::PipelineInput;
 use hellosales_core::provider_call::NewCall;
 use hellosales_core::queue::SnoozeReason;
 use hellosales_core::queue::batch::{Changed, pause_for_budget};
-use hellosales_core::run::Lane;
+use hellosales_core::run::{Lane, QualityMode};
 use hellosales_core::{Database, DatabaseError, ErrorCode, LeaseToken, ProviderCallId};
 use tokio_util::task::TaskTracker;
 
@@ -147,7 +147,7 @@ impl LlmDoor {
     pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, mut prompt: Prompt) -> Result<Call, StageError> {
         prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
         let mut tried = Tried::default();
-        for target in self.chains.of(cx.run.quality_mode).iter() {
+        for target in self.targets(cx.run.quality_mode, cx.run.model_override.as_deref()).iter() {
             if !tried.may_help(target) {
                 continue;
             }
@@ -161,6 +161,15 @@ impl LlmDoor {
         Err(tried.verdict())
     }
 
+    /// Whom to ask, in order; of a redrive that names a model that one alone.
+    fn targets(&self, mode: QualityMode, named: Option<&str>) -> Arc<[Target]> {
+        let is_provider = |provider: &str| self.providers.get(provider).is_some();
+        match named.and_then(|name| self.chains.named(mode, name, is_provider)) {
+            Some(target) => Arc::from([target]),
+            None => Arc::clone(self.chains.of(mode)),
+        }
+    }
+
     async fn ask<R: PipelineInput>(
         &self,
         cx: &StageContext<R>,
@@ -170,9 +179,8 @@ impl LlmDoor {
         if !cx.may_call() {
             return Err(StageError::Lost);
         }
-        let (Some(llm), Some(gate)) = (self.providers.get(&target.provider), self.gates.of(target)) else {
-            return Ok(Attempt::Shut(nobody(target)));
-        };
+        let Some(llm) = self.providers.get(&target.provider) else { return Ok(Attempt::Shut(nobody(target))) };
+        let gate = &self.gates.of(target);
         let db = &cx.environment.database;
         let most = most_usage(prompt);
         let tokens = count_prompt(&prompt.messages).saturating_add(most.tokens_out);

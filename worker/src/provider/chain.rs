@@ -92,6 +92,24 @@ impl Chains {
         }
     }
 
+    /// The model that a redrive asks for, by its name or `provider/model`: one of the chains', this mode's first; else one that no
+    /// chain has, of the provider that is named, or of this mode's first.
+    #[must_use]
+    pub fn named(&self, mode: QualityMode, name: &str, is_provider: impl Fn(&str) -> bool) -> Option<Target> {
+        let (provider, model) = name.split_once('/').filter(|(provider, _)| is_provider(provider)).unzip();
+        let is_it = |target: &&Target| match (provider, model) {
+            (Some(provider), Some(model)) => target.provider == provider && target.model == model,
+            _ => target.model == name,
+        };
+        let first = self.of(mode).first()?;
+        let known = self.of(mode).iter().find(is_it).or_else(|| self.targets().find(is_it)).cloned();
+        Some(known.unwrap_or_else(|| Target {
+            provider: provider.unwrap_or(&first.provider).to_owned(),
+            model: model.unwrap_or(name).to_owned(),
+            context_tokens: None,
+        }))
+    }
+
     /// Every model of any chain, once.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         let mut seen = std::collections::BTreeSet::new();
@@ -103,5 +121,25 @@ impl Chains {
     #[must_use]
     pub fn bounds(&self) -> &[Bounds] {
         &self.bounds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_asked_by_its_name_also_one_that_no_chain_has() {
+        let models = Models { fast: "small".to_owned(), balanced: "usual".to_owned(), quality: "big".to_owned() };
+        let chains = Chains::of_one("groq", models);
+        let named = |name: &str| {
+            let target = chains.named(QualityMode::Balanced, name, |provider| provider == "groq").unwrap();
+            (target.provider, target.model)
+        };
+        for (name, model) in
+            [("big", "big"), ("groq/big", "big"), ("new", "new"), ("groq/new", "new"), ("meta/new", "meta/new")]
+        {
+            assert_eq!(named(name), ("groq".to_owned(), model.to_owned()), "{name}");
+        }
     }
 }

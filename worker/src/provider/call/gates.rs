@@ -16,10 +16,14 @@ use crate::provider::chain::{Chains, MOST_AT_ONCE, Target};
 /// What was read longer ago is read again before a call.
 const STALE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(5);
+/// So many models beside the chains' are known at a time.
+const MOST_NAMED: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Gates {
     gates: HashMap<(String, String), Arc<Gate>>,
+    /// Those of models that a redrive named and no chain has.
+    named: Mutex<HashMap<(String, String), Arc<Gate>>>,
     limits: Vec<limit::Limit>,
     policy: Policy,
     looked: Mutex<Option<Instant>>,
@@ -50,6 +54,7 @@ impl Gates {
         };
         Self {
             gates: chains.targets().map(gate).collect(),
+            named: Mutex::default(),
             limits: chains.bounds().iter().map(|bounds| bounds.limit.clone()).collect(),
             policy,
             looked: Mutex::default(),
@@ -57,8 +62,29 @@ impl Gates {
         }
     }
 
-    pub(super) fn of(&self, target: &Target) -> Option<&Arc<Gate>> {
-        self.gates.get(&(target.provider.clone(), target.model.clone()))
+    pub(super) fn of(&self, target: &Target) -> Arc<Gate> {
+        let name = (target.provider.clone(), target.model.clone());
+        if let Some(gate) = self.gates.get(&name) {
+            return Arc::clone(gate);
+        }
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= MOST_NAMED && !named.contains_key(&name) {
+            named.clear();
+        }
+        let gate = named
+            .entry(name)
+            .or_insert_with(|| Arc::new(Gate::new(Key::llm(&target.provider, &target.model), MOST_AT_ONCE)));
+        Arc::clone(gate)
+    }
+
+    fn all(&self) -> Vec<Arc<Gate>> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        self.gates.values().chain(named.values()).cloned().collect()
+    }
+
+    fn named_keys(&self) -> Vec<Key> {
+        let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.values().map(|gate| gate.key.clone()).collect()
     }
 
     fn is_stale(&self) -> bool {
@@ -75,9 +101,10 @@ impl Gates {
             limit::declare(db, &self.limits).await?;
             *declared = true;
         }
+        breaker::declare(db, &self.named_keys()).await?;
         let breakers = breaker::look(db).await?;
         let limits = limit::look(db).await?;
-        for gate in self.gates.values() {
+        for gate in self.all() {
             let of = |provider: &str, model: &str| gate.key.provider == provider && gate.key.model == model;
             let breaker = breakers.iter().find(|seen| of(&seen.provider, &seen.model));
             gate.learn_workers(breaker.map_or(1, |seen| seen.workers));
@@ -90,7 +117,7 @@ impl Gates {
         if breakers.iter().any(|seen| seen.open.is_some()) {
             breaker::take_effect(db).await?;
         }
-        for gate in self.gates.values() {
+        for gate in self.all() {
             let (unused, told) = gate.to_tell();
             if unused > 0 {
                 limit::give_back(db, &gate.key.provider, &gate.key.model, unused).await?;
