@@ -4,6 +4,7 @@ mod budget;
 mod desk;
 mod kills;
 mod lost_answers;
+mod outage;
 mod races;
 mod sample;
 mod steer;

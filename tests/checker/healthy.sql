@@ -3,7 +3,7 @@
 -- its second end, one at work, one paused before its approval.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
   pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
-  pauses, clients, sales_emails, sales_scripts CASCADE;
+  pauses, clients, sales_emails, sales_scripts, breakers, breaker_events CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
 INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
