@@ -5,6 +5,7 @@ mod desk;
 mod kills;
 mod lost_answers;
 mod org_budget;
+mod outage;
 mod races;
 mod sample;
 mod steer;

@@ -47,7 +47,6 @@ async fn another_provider_answers_whatever_is_wrong_with_the_first_before_its_fi
         (json!({"status": 429, "model": "m1"}), "PROVIDER_RATE_LIMITED"),
         (json!({"status": 401, "model": "m1"}), "PROVIDER_UNAVAILABLE"),
         (json!({"hang": true, "model": "m1"}), "PROVIDER_TIMEOUT"),
-        (json!({"malformed": true, "model": "m1"}), "PROVIDER_MALFORMED_ANSWER"),
         (json!({"cut_after_tokens": 0, "model": "m1"}), "PROVIDER_UNAVAILABLE"),
     ] {
         Bench::run(async |bench| {
