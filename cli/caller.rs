@@ -15,9 +15,6 @@ use crate::seed;
 /// What every command takes that is an HTTP client. The token is HELLOSALES_TOKEN, else one of the local issuer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Caller {
-    /// The organisation, where no token is given
-    #[arg(long, value_name = "NAME", default_value = seed::ORGANIZATION)]
-    pub(crate) org: String,
     /// The user, where no token is given
     #[arg(long, value_name = "NAME", default_value = seed::USER)]
     user: String,
@@ -27,6 +24,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The organisation, where no token is given.
+    pub(crate) fn org(global: &Global) -> &str {
+        global.org.as_deref().unwrap_or(seed::ORGANIZATION)
+    }
+
     /// The api and a token for it: named ones, else those of the `dev` that runs here.
     pub(crate) fn connect(&self, global: &Global) -> anyhow::Result<Api> {
         let data_dir = DataDir::resolve(self.data_dir.as_deref())?;
@@ -37,7 +39,7 @@ impl Caller {
         })?;
         let token = match config::optional("HELLOSALES_TOKEN") {
             Some(token) => token,
-            None => token::issue(&data_dir, &TokenRequest::new(&self.org, &self.user, Role::Admin))?,
+            None => token::issue(&data_dir, &TokenRequest::new(Self::org(global), &self.user, Role::Admin))?,
         };
         Api::new(&url, token)
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use crate::problem::{Exit, Problem};
 
 /// One of these in the environment, and the worker calls a real provider.
-pub(crate) const PROVIDERS: &[&str] = &["LLM_BASE_URL", "LLM_API_KEY", "GROQ_API_KEY"];
+pub(crate) const PROVIDERS: &[&str] = &["LLM_BASE_URL", "LLM_API_KEY", "GROQ_API_KEY", "GOOGLE_API_KEY"];
 
 /// A setting, if it is there and not empty.
 #[expect(clippy::disallowed_methods, reason = "this is config")]

@@ -1,6 +1,6 @@
 //! Which database a command means, and what it says when it isn't there.
 
-use hellosales_core::database::health;
+use hellosales_core::database::{health, migrate};
 use hellosales_core::{Database, DatabaseConfig, DatabaseError, Role};
 
 use crate::Global;
@@ -52,6 +52,23 @@ pub(crate) async fn refuse_unsafe(url: &str) -> anyhow::Result<()> {
     Err(Problem::new(Exit::Failed, format!("the database may forget what it has confirmed: {list} off"))
         .fix(format!("turn {list} on, or accept the loss (a test database): ALLOW_UNSAFE_DATABASE=true"))
         .into())
+}
+
+/// Refuses a schema that this program is too new for. One that is newer than it is fine.
+pub(crate) async fn refuse_behind(url: &str) -> anyhow::Result<()> {
+    let status = match migrate::status(url).await {
+        Ok(status) => status,
+        // A login that may not look: the first statement tells.
+        Err(error) if error.sqlstate().as_deref() == Some("42501") => return Ok(()),
+        Err(error) => return Err(unreachable(error, url)),
+    };
+    let Some(first) = status.pending.first() else { return Ok(()) };
+    let (missing, known) = (status.pending.len(), migrate::known());
+    let what = format!(
+        "NOT_READY: the schema is older than this program: {missing} of {known} migrations are missing, from {} {}",
+        first.version, first.description
+    );
+    Err(Problem::new(Exit::Failed, what).fix("hellosales migrate").into())
 }
 
 /// The error of a database that can't be reached, or that refuses.

@@ -20,6 +20,21 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     if total == 0 { Err(wrong()) } else { Ok(Duration::from_millis(total)) }
 }
 
+/// Says how long, from milliseconds: `11ms`, `4.2s`, `6m02s`, `3h05m`, `2d04h`.
+pub(crate) fn tell(ms: i64) -> String {
+    let (sign, ms) = (if ms < 0 { "-" } else { "" }, ms.unsigned_abs());
+    let seconds = ms / 1_000;
+    let told = match ms {
+        0..1_000 => format!("{ms}ms"),
+        1_000..10_000 => format!("{seconds}.{}s", ms % 1_000 / 100),
+        10_000..60_000 => format!("{seconds}s"),
+        60_000..3_600_000 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600_000..86_400_000 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    };
+    format!("{sign}{told}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +53,22 @@ mod tests {
         for text in ["", "s", "-1s", "1.5s", "1w", "0s", "99999999999999999999d", "18446744073709551615d", "1 s", "ünf"]
         {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_told_in_two_units_at_most() {
+        for (ms, told) in [
+            (0, "0ms"),
+            (11, "11ms"),
+            (4_250, "4.2s"),
+            (59_999, "59s"),
+            (362_000, "6m02s"),
+            (11_100_000, "3h05m"),
+            (187_200_000, "2d04h"),
+            (-1_500, "-1.5s"),
+        ] {
+            assert_eq!(tell(ms), told);
         }
     }
 }

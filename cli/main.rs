@@ -1,6 +1,7 @@
 //! `hellosales`: the one binary that people start.
 
 mod bench;
+mod bulk;
 mod caller;
 mod client;
 mod commands;
@@ -8,7 +9,11 @@ mod config;
 mod data_dir;
 mod database;
 mod duration;
+mod filter;
+mod list;
+mod operator;
 mod output;
+mod paging;
 mod port;
 mod private_postgres;
 mod problem;
@@ -18,6 +23,8 @@ mod stack;
 mod supervisor;
 mod table;
 mod telemetry;
+mod timeline;
+mod times;
 mod upload;
 
 use std::process::ExitCode;
@@ -44,7 +51,7 @@ struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Every command")]
 pub(crate) struct Global {
-    /// How data is shown: table, json, jsonl or csv
+    /// How data is shown: table, wide, json, jsonl or csv
     #[arg(
         short = 'o',
         long = "output",
@@ -54,6 +61,9 @@ pub(crate) struct Global {
         hide_possible_values = true
     )]
     format: Format,
+    /// Only these columns of a list; a wrong name is answered with all of them
+    #[arg(long, global = true, value_name = "A,B", value_delimiter = ',')]
+    columns: Vec<String>,
     /// No colours [env: NO_COLOR]
     #[arg(long, global = true)]
     no_color: bool,
@@ -66,6 +76,15 @@ pub(crate) struct Global {
     /// The api to talk to [env: API_URL; else the one that `hellosales dev` holds here]
     #[arg(long, global = true, value_name = "URL")]
     api_url: Option<String>,
+    /// One organisation: its slug, name or id
+    #[arg(long, global = true, value_name = "SLUG|ID", conflicts_with = "all_orgs")]
+    org: Option<String>,
+    /// All organisations, as when none is named
+    #[arg(long, global = true)]
+    all_orgs: bool,
+    /// Who does it, for the audit log [env: HELLOSALES_ACTOR; else who is logged in]
+    #[arg(long, global = true, value_name = "NAME")]
+    actor: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,12 +105,34 @@ enum Command {
     Api(commands::api::Args),
     /// Execute steps
     Worker(commands::worker::Args),
-    /// Play the provider, and issue development tokens
+    /// Play the provider, as OpenAI, Groq and Gemini, and issue development tokens
     Simulator(commands::simulator::Args),
+    /// What is wrong now, and the next command to type; exit 1 if anything is
+    Status(commands::status::Args),
+    /// Runs: list them, look into one, follow it, stop it
+    Runs(commands::runs::Args),
+    /// The queue's rows: one stage of one run each
+    Steps(commands::steps::Args),
+    /// How full the queue is, and how fast it moves
+    Queue(commands::queue::Args),
+    /// Dead letters: what failed, and what is done about it
+    Dlq(Box<commands::dlq::Args>),
+    /// What is done to many at once
+    Ops(commands::ops::Args),
+    /// Who executes steps
+    Workers(commands::workers::Args),
+    /// What organisations may use, a minute and a day, and have used
+    Budgets(commands::budgets::Args),
     /// Bring the schema up to date
     Migrate(commands::migrate::Args),
+    /// Take away what is older than it is to be kept
+    Prune(commands::prune::Args),
     /// Look whether everything is as it must be
     Doctor(commands::doctor::Args),
+    /// Every setting, and where its value comes from
+    Config(commands::config::Args),
+    /// Who did what to what, and why
+    Audit(commands::audit::Args),
     /// Measure this build on this machine
     Bench(commands::bench::Args),
     /// Print a script that completes commands in a shell
@@ -141,8 +182,19 @@ async fn run(cli: Cli, output: Output) -> anyhow::Result<ExitCode> {
         Command::Clients(args) => commands::clients::run(args, global, output).await,
         Command::Api(args) => commands::api::run(args, global).await,
         Command::Worker(args) => commands::worker::run(args, global).await,
-        Command::Token(args) => commands::token::run(&args, output),
+        Command::Token(args) => commands::token::run(&args, global, output),
         Command::Simulator(args) => commands::simulator::run(args, output).await,
+        Command::Runs(args) => commands::runs::run(args, global, output).await,
+        Command::Status(args) => commands::status::run(args, global, output).await,
+        Command::Config(args) => commands::config::run(&args, global, output),
+        Command::Steps(args) => commands::steps::run(args, global, output).await,
+        Command::Queue(args) => commands::queue::run(args, global, output).await,
+        Command::Audit(args) => commands::audit::run(args, global, output).await,
+        Command::Dlq(args) => commands::dlq::run(*args, global, output).await,
+        Command::Ops(args) => commands::ops::run(args, global, output).await,
+        Command::Workers(args) => commands::workers::run(args, global, output).await,
+        Command::Prune(args) => commands::prune::run(args, global, output).await,
+        Command::Budgets(args) => commands::budgets::run(args, global, output).await,
         Command::Migrate(args) => commands::migrate::run(args, global, output).await,
         Command::Doctor(args) => commands::doctor::run(args, global, output).await,
         Command::Bench(args) => commands::bench::run(args, output).await,

@@ -35,6 +35,8 @@ fn pasteable(program: &Path, here: &Path) -> String {
 pub(crate) enum Format {
     /// For people.
     Table,
+    /// For people with room: all columns.
+    Wide,
     /// For programs.
     Json,
     /// For programs, a line for each.
@@ -139,6 +141,12 @@ impl Output {
         let mut stdout = io::stdout();
         write!(stdout, "{text}")?;
         stdout.flush()
+    }
+
+    /// Begins anew at the top, where somebody looks at a terminal; elsewhere what comes is just more.
+    pub(crate) fn clear_screen(self) -> io::Result<()> {
+        let is_seen = io::stdout().is_terminal() && matches!(self.format, Format::Table | Format::Wide);
+        if is_seen { self.data_part("\u{1b}[H\u{1b}[2J") } else { Ok(()) }
     }
 
     /// One JSON document on a line.

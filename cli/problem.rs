@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Unreachable = 6,
     /// The caller may not.
     NotAllowed = 7,
+    /// `--wait` ran out.
+    TimedOut = 124,
     /// Ctrl-C.
     Interrupted = 130,
 }

@@ -8,6 +8,7 @@ mod content;
 mod cors;
 mod door;
 mod events;
+mod feed;
 mod idempotency;
 mod import;
 mod lost_answers;

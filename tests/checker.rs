@@ -1,6 +1,8 @@
 //! The checker has teeth: each rule meets rows that break it, and finds them; and it finds nothing in sound ones.
 
 mod batches;
+mod budgets;
+mod letters;
 
 use std::collections::BTreeSet;
 
@@ -108,6 +110,17 @@ const PLANTS: &[(&str, &str)] = &[
         "stream_text_is_the_stored_text",
         "UPDATE sales_scripts SET closing_techniques = '[\"Wait\", \"Ask\"]' WHERE run_id = u(31)",
     ),
+    ("nothing_open_was_pruned", "DELETE FROM pipeline_runs WHERE id = u(25)"),
+    ("nothing_open_was_pruned", "DELETE FROM pipeline_events WHERE pipeline_run_id = u(25)"),
+    ("nothing_open_was_pruned", "UPDATE pipeline_runs SET llm_provider_call_id = u(98) WHERE id = u(25)"),
+    (
+        "nothing_open_was_pruned",
+        "SELECT add_call(22, gen_random_uuid(), NULL, NULL, NULL); DELETE FROM pipeline_runs WHERE id = u(22)",
+    ),
+    (
+        "nothing_open_was_pruned",
+        "INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES (u(1), u(99), 0, u(81))",
+    ),
     ("org_is_one", "UPDATE pipeline_steps SET org_id = u(2) WHERE run_id = u(23) AND stage = 0"),
     ("org_is_one", "UPDATE pipeline_events SET org_id = u(2) WHERE pipeline_run_id = u(21)"),
     ("org_is_one", "UPDATE provider_calls SET org_id = u(2)"),
@@ -117,6 +130,11 @@ const PLANTS: &[(&str, &str)] = &[
     ("org_is_one", "UPDATE idempotency_keys SET org_id = u(2)"),
     ("org_is_one", "UPDATE sessions SET org_id = u(2)"),
     ("idempotency_keys_lead_somewhere", "UPDATE idempotency_keys SET object_id = u(99)"),
+    ("no_call_while_its_breaker_is_open", "UPDATE breaker_events SET closed_at = ago(1) WHERE model = 'm1'"),
+    ("no_call_while_its_breaker_is_open", "UPDATE provider_calls SET probe = NULL WHERE probe IS NOT NULL"),
+    ("open_breaker_has_its_event", "UPDATE breaker_events SET closed_at = ago(2) WHERE closed_at IS NULL"),
+    ("open_breaker_has_its_event", "UPDATE breakers SET status = 'closed'"),
+    ("open_breaker_has_its_event", "UPDATE breakers SET effective_at = ago(6) WHERE model = 'm2'"),
     ("completed_step_has_output", "UPDATE pipeline_steps SET output = NULL WHERE run_id = u(23) AND stage = 0"),
     ("running_step_has_a_claim", "UPDATE pipeline_steps SET worker_id = u(40) WHERE run_id = u(26)"),
     ("running_step_has_a_claim", "UPDATE pipeline_steps SET lease_token = NULL WHERE run_id = u(23) AND stage = 3"),
@@ -199,6 +217,16 @@ async fn every_rule_of_batches_finds_who_breaks_it() {
 }
 
 #[tokio::test]
+async fn every_rule_of_organisations_budgets_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, budgets::PLANTS).await;
+}
+
+#[tokio::test]
+async fn every_rule_of_dead_letters_and_operations_finds_who_breaks_it() {
+    each_plant_is_found(HEALTHY, Scope::Live, letters::PLANTS).await;
+}
+
+#[tokio::test]
 async fn every_quiet_rule_finds_who_breaks_it_and_nothing_in_sound_rows() {
     let base = format!("{HEALTHY}\n{QUIET}");
     each_plant_is_found(&base, Scope::Quiet, QUIET_PLANTS).await;
@@ -223,6 +251,8 @@ fn every_rule_has_a_plant() {
     let planted: BTreeSet<&str> = PLANTS
         .iter()
         .chain(batches::PLANTS)
+        .chain(budgets::PLANTS)
+        .chain(letters::PLANTS)
         .chain(QUIET_PLANTS)
         .map(|&(rule, _)| rule)
         .chain([WITHOUT_PLANT])

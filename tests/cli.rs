@@ -8,6 +8,7 @@ mod clients;
 mod demo;
 mod dev;
 mod faults;
+mod operate;
 mod program;
 mod sdk;
 mod settings;

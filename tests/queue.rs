@@ -16,6 +16,7 @@ mod pause;
 mod plans;
 mod prune;
 mod reap;
+mod retention;
 mod rows;
 mod turns;
 mod wakes;

@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::rate_limit::RateLimit;
+
 /// A fault of one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Fault {
@@ -68,6 +70,7 @@ pub(crate) struct Problem {
     code: ErrorCode,
     message: String,
     retry_after: Option<u32>,
+    rate_limit: Option<RateLimit>,
     faults: Vec<Fault>,
     details: Map<String, Value>,
     closes: bool,
@@ -81,6 +84,7 @@ impl Problem {
             code,
             message: message.into(),
             retry_after: None,
+            rate_limit: None,
             faults: Vec::new(),
             details: Map::new(),
             closes: false,
@@ -131,6 +135,13 @@ impl Problem {
         self
     }
 
+    /// With the limit that is spent.
+    #[must_use]
+    pub(crate) const fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate_limit = Some(limit);
+        self
+    }
+
     /// What is left of the request can't be read: the connection is closed after the answer.
     #[must_use]
     pub(crate) const fn closing(mut self) -> Self {
@@ -169,6 +180,9 @@ impl IntoResponse for Problem {
         let mut response = status(self.code).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(limit) = self.rate_limit {
+            limit.write(&mut response);
         }
         if self.closes {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -177,7 +177,7 @@ impl Loop {
 fn heard(wake: Result<Wake, broadcast::error::RecvError>, due: &mut RunMap) {
     match wake {
         Ok(Wake::Stream(runs)) => due.merge(runs),
-        Ok(Wake::Queue(_) | Wake::Cancel(_) | Wake::Batch) => {}
+        Ok(Wake::Queue(_) | Wake::Cancel(_) | Wake::Batch | Wake::Provider) => {}
         Ok(Wake::Reconnected) | Err(_) => *due = RunMap::all(),
     }
 }

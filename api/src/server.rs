@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Jwks, SignIns, Verifier};
 use crate::config::ApiConfig;
+use crate::feed::Feed;
 use crate::follow::Follow;
 use crate::import::Imports;
 use crate::routes;
@@ -82,10 +83,12 @@ impl Api {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let ear = Listener::start(fanout.clone());
+        let watch = Watch::start(db.clone());
         let shared = Shared {
             notifier: Notifier::start(db.clone()),
             follow: Follow::start(fanout, ear.clone()),
-            watch: Watch::start(db.clone()),
+            feed: Feed::start(db.clone(), watch.clone()),
+            watch,
             listener: ear,
             streams: Streams::new(config.streams_per_user, config.streams_per_org),
             imports: Imports::default(),

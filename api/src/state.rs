@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Jwks, SignIns, Verifier};
 use crate::config::ApiConfig;
 use crate::error::Problem;
+use crate::feed::Feed;
 use crate::follow::Follow;
 use crate::import::Imports;
 use crate::streams::Streams;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) listener: Listener,
     pub(crate) follow: Follow,
     pub(crate) watch: Watch,
+    pub(crate) feed: Feed,
     pub(crate) streams: Streams,
     pub(crate) imports: Imports,
     pub(crate) jwks: Arc<Jwks>,

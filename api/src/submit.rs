@@ -9,6 +9,7 @@ use hellosales_core::run::Lane;
 use hellosales_core::{DatabaseError, ErrorCode, OrgId, RunId};
 
 use crate::error::Problem;
+use crate::rate_limit::{self, Admission, RateLimit};
 use crate::state::AppState;
 
 /// Work that is submitted as a run.
@@ -48,6 +49,8 @@ pub(crate) struct Submission<W> {
 pub(crate) struct Submitted {
     pub(crate) run_id: RunId,
     pub(crate) replayed: bool,
+    /// Of the organisation's budget, if it has one.
+    pub(crate) left: Option<RateLimit>,
 }
 
 /// A lock that was not to be had, or a deadlock, is tried again this often.
@@ -149,7 +152,9 @@ async fn attempt<W: Accept>(
     if let Some(key) = &submission.key {
         match idempotency::claim(&mut org, key, "run", submission.work.run_id().uuid()).await? {
             Claimed::New => {}
-            Claimed::Replay(run) => return Ok((Submitted { run_id: run.into(), replayed: true }, Wakes::default())),
+            Claimed::Replay(run) => {
+                return Ok((Submitted { run_id: run.into(), replayed: true, left: None }, Wakes::default()));
+            }
             Claimed::Reused => return Err(Refusal::Problem(key_reused())),
         }
     }
@@ -157,7 +162,8 @@ async fn attempt<W: Accept>(
     if replayed && let Some(key) = &submission.key {
         idempotency::stand_for(&mut org, key, run_id.uuid()).await?;
     }
-    let submitted = Submitted { run_id, replayed };
+    let left = if replayed { None } else { admitted(&mut org).await? };
+    let submitted = Submitted { run_id, replayed, left };
     match tx.commit().await {
         Ok(()) => Ok((submitted, wakes)),
         // The answer to COMMIT may have been lost: what is there now decides.
@@ -165,6 +171,17 @@ async fn attempt<W: Accept>(
             Ok(true) => Ok((submitted, wakes)),
             Ok(false) | Err(_) => Err(error.into()),
         },
+    }
+}
+
+/// Refuses what the organisation's budget doesn't reach for, if it says so. What stood before isn't asked.
+///
+/// # Errors
+/// If it is refused, or the database can't be read.
+pub(crate) async fn admitted(org: &mut OrgTx<'_>) -> Result<Option<RateLimit>, Refusal> {
+    match rate_limit::admission(org).await? {
+        Admission::Open(left) => Ok(left),
+        Admission::Refused(problem) => Err(Refusal::Problem(problem)),
     }
 }
 

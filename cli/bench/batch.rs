@@ -77,7 +77,7 @@ pub(crate) async fn run(plan: &Plan, output: Output, stop: &CancellationToken) -
         Report { items: plan.items, call_ms: u64::try_from(plan.call.as_millis()).unwrap_or(u64::MAX), rounds };
     match output.format {
         crate::output::Format::Json | crate::output::Format::Jsonl => output.json(&report),
-        crate::output::Format::Table | crate::output::Format::Csv => report.show(output),
+        crate::output::Format::Table | crate::output::Format::Wide | crate::output::Format::Csv => report.show(output),
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode>
     settings.listen = args.listen.unwrap_or(settings.listen);
     let url = database::url(global)?;
     database::refuse_unsafe(&url).await?;
+    database::refuse_behind(&url).await?;
     let (db, fanout) =
         (database::open(&url, Role::Api, "hellosales api")?, database::open(&url, Role::Fanout, "hellosales api")?);
     let api = Api::bind(settings, db.clone(), fanout.clone()).await.map_err(cant_start)?;

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
             api.session(session).await?;
             session
         }
-        None => new_session(&api, org, &args.caller.org).await?,
+        None => new_session(&api, org, Caller::org(global)).await?,
     };
     output.say(output.paint(Paint::Dim, &format!("session {session}; Ctrl-C stops an answer, Ctrl-D ends")));
     let mut lines = read_lines();

@@ -5,7 +5,6 @@ mod control;
 mod letter;
 mod mailing;
 mod stage_play;
-mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

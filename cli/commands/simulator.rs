@@ -1,4 +1,4 @@
-//! `hellosales simulator`: the provider, and the issuer of development tokens.
+//! `hellosales simulator`: the provider, in the formats of OpenAI, Groq and Gemini, and the issuer of development tokens.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,7 +36,9 @@ pub(crate) async fn run(args: Args, output: Output) -> anyhow::Result<ExitCode> 
             .fix("name another address, e.g. --listen 127.0.0.1:18090")
     })?;
     let url = simulator.url();
-    output.say(format!("simulator  {url}/v1 (OpenAI), {url}/openai/v1 (Groq), {url}/.well-known/jwks.json"));
+    output.say(format!(
+        "simulator  {url}/v1 (OpenAI), {url}/openai/v1 (Groq), {url} (Gemini), {url}/.well-known/jwks.json"
+    ));
     simulator.run(stop).await?;
     Ok(ExitCode::SUCCESS)
 }

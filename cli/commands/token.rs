@@ -8,6 +8,7 @@ use anyhow::Context;
 use hellosales_simulator::{Issuer, Role, TokenRequest};
 use serde_json::json;
 
+use crate::Global;
 use crate::data_dir::DataDir;
 use crate::duration;
 use crate::output::{Format, Output};
@@ -16,9 +17,6 @@ use crate::problem::{Exit, Problem};
 /// What it takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The organisation
-    #[arg(long, value_name = "NAME")]
-    org: String,
     /// The user
     #[arg(long, value_name = "NAME")]
     user: String,
@@ -33,16 +31,17 @@ pub(crate) struct Args {
     data_dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<ExitCode> {
-    if args.org.trim().is_empty() || args.user.trim().is_empty() {
+pub(crate) fn run(args: &Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
+    let org = global.org.as_deref().unwrap_or_default();
+    if org.trim().is_empty() || args.user.trim().is_empty() {
         return Err(Problem::new(Exit::Usage, "--org and --user need a name").into());
     }
     let data_dir = DataDir::resolve(args.data_dir.as_deref())?;
     data_dir.create()?;
-    let request = TokenRequest { expires_in: args.expires, ..TokenRequest::new(&args.org, &args.user, args.role) };
+    let request = TokenRequest { expires_in: args.expires, ..TokenRequest::new(org, &args.user, args.role) };
     let token = issue(&data_dir, &request)?;
     match output.format {
-        Format::Table | Format::Csv => output.data(token)?,
+        Format::Table | Format::Wide | Format::Csv => output.data(token)?,
         Format::Json | Format::Jsonl => output.json(&json!({
             "token": token, "org_id": request.org_id(), "sub": request.sub(), "role": request.role.as_str(),
             "expires_in_s": args.expires.as_secs(),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use hellosales_core::{Database, Role};
-use hellosales_worker::config::{PipelineConfig, ProviderConfig, Settings, WorkerConfig};
+use hellosales_core::{Database, Role, budget};
+use hellosales_worker::config::{BudgetConfig, PipelineConfig, ProviderConfig, Settings, WorkerConfig};
 use hellosales_worker::environment::Environment;
 use hellosales_worker::guard::Guard;
 use hellosales_worker::pipelines;
@@ -39,8 +39,13 @@ pub(crate) async fn run(args: Args, global: &Global) -> anyhow::Result<ExitCode>
     worker.listen = args.listen.or(worker.listen);
     let url = database::url(global)?;
     database::refuse_unsafe(&url).await?;
+    database::refuse_behind(&url).await?;
     let db = database::open(&url, Role::Worker, "hellosales worker")?;
     let environment = environment(&settings, db.clone())?;
+    let budget = BudgetConfig::read(&settings).map_err(|error| config::unusable(&error))?;
+    budget::set_defaults(&db, &budget.limits, budget.on_exceeded)
+        .await
+        .map_err(|error| database::unreachable(error, &url))?;
     tracing::info!(slots = worker.slots, version = env!("CARGO_PKG_VERSION"), "the worker starts");
     Worker::run(worker, pipelines::registry(), environment, stop).await.map_err(cant_start)?;
     db.close().await;

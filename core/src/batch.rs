@@ -9,6 +9,7 @@ mod items;
 mod neighbours;
 mod read;
 mod spread;
+mod waiting;
 
 pub use accept::{AcceptError, NewBatch, accept};
 pub use change::{BatchChange, ChangeError, Editable, change, lock};
@@ -16,7 +17,7 @@ pub use choose::{Choice, ClientFilter, MAX_CLIENTS, MAX_IDS};
 pub use estimate::{Basis, CostPerEmail, Estimate, TimePerEmail, cost_per_email, estimate};
 pub use items::{EmailText, Ended, Item, ItemFilter, ShownStatus, count_items, ended_since, items, items_by_n};
 pub use neighbours::{Neighbour, Placed, neighbours, placed, warn};
-pub use read::{Batch, Counts, MAX_LIVE, count, get, list, many};
+pub use read::{Batch, Counts, Delay, MAX_LIVE, count, get, list, many};
 
 use crate::run::text_enum;
 

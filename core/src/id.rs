@@ -105,6 +105,8 @@ sortable_id! {
     EventId;
     /// A dead letter.
     DeadLetterId;
+    /// What an operator does to many things at once.
+    OperationId;
 }
 
 id! {

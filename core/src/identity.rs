@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{Database, OrgTx};
 use crate::error::DatabaseError;
 use crate::id::{OrgId, UserId};
 
@@ -74,4 +74,14 @@ pub async fn sign_in(db: &Database, claims: &Claims) -> Result<Identity, Databas
         name: row.display_name,
         org_name: row.org_name,
     })
+}
+
+/// Whether a person still belongs to the organisation.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn is_member(tx: &mut OrgTx<'_>, user: UserId) -> Result<bool, DatabaseError> {
+    let found =
+        sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM org_members WHERE user_id = $1) AS "found!""#, user.uuid());
+    Ok(found.fetch_one(tx.connection()).await?)
 }

@@ -5,19 +5,25 @@
 pub mod audit;
 pub mod batch;
 pub mod bench;
+pub mod breaker;
+pub mod budget;
 pub mod content;
 pub mod database;
+pub mod dead_letter;
 pub mod error;
 pub mod id;
 pub mod idempotency;
 pub mod identity;
 pub mod invariant;
+pub mod limit;
 pub mod metrics;
 pub mod notify;
+pub mod operation;
 pub mod pipeline;
 pub mod provider_call;
 pub mod pulse;
 pub mod queue;
+pub mod retention;
 pub mod run;
 pub mod step;
 pub mod stream;
@@ -26,6 +32,6 @@ pub mod timeline;
 pub use database::{Database, DatabaseConfig, OrgTx, Role, Tx};
 pub use error::{DatabaseError, ErrorCode, Failure};
 pub use id::{
-    BatchId, ClientId, EmailId, EmailVersionId, ImportId, InteractionId, LeaseToken, OrgId, ProductId, ProviderCallId,
-    RunId, ScriptId, ScriptVersionId, SessionId, SummaryId, UserId, WorkerId,
+    BatchId, ClientId, DeadLetterId, EmailId, EmailVersionId, ImportId, InteractionId, LeaseToken, OperationId, OrgId,
+    ProductId, ProviderCallId, RunId, ScriptId, ScriptVersionId, SessionId, SummaryId, UserId, WorkerId,
 };

@@ -4,7 +4,7 @@ mod listener;
 mod notifier;
 
 pub use listener::{Listener, Wake};
-pub use notifier::Notifier;
+pub use notifier::{Notifier, send_once};
 
 use crate::id::RunId;
 
@@ -16,6 +16,8 @@ const STREAM: &str = "hs_stream";
 const CANCEL: &str = "hs_cancel";
 /// A batch is new, or stands elsewhere; or a pause has begun or ended.
 const BATCH: &str = "hs_batch";
+/// A provider may be called again, or may not any more.
+pub(crate) const PROVIDER: &str = "hs_provider";
 
 /// The most run ids that one notification of a cancel carries.
 const MAX_CANCELS: usize = 100;

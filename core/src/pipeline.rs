@@ -6,6 +6,7 @@
 mod chat;
 mod email;
 mod graph;
+mod input;
 mod script;
 mod summary;
 
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 
 pub use chat::{CHAT, ChatInput};
 pub use email::{EMAIL, EmailInput};
+pub use input::{InputFault, edited};
 pub use script::{SCRIPT, ScriptInput};
 pub use summary::{SUMMARY, SummaryInput};
 

@@ -2,20 +2,25 @@
 //! closes it adds its cost to the run. Apart from the settlements, so that a call that happened is never forgotten with a
 //! stage that failed; in groups, since each is little work beside waiting for the disk.
 //!
-//! A call of a batch with a budget reserves there what it can cost at most, in the transaction that opens it. Closing
-//! gives that back and books what it did cost. So calls at the same time can't spend more than there is.
+//! A call of a batch or an organisation with a budget reserves there what it can cost at most, in the transaction that opens
+//! it. Closing gives that back and books what it did cost. So calls at the same time can't spend more than there is.
 
+mod again;
 mod close;
+mod gate;
 mod open;
 mod orphan;
 
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+pub use again::landed;
 pub use close::{Closed, close, close_group};
+pub use gate::Shut;
 pub use open::{Opened, open_group};
 pub use orphan::{GROUP, close_orphans, forgotten, left_by, orphans};
 
+use crate::breaker::Health;
 use crate::error::ErrorCode;
 use crate::id::{BatchId, InteractionId, LeaseToken, OrgId, ProviderCallId, RunId, SessionId, UserId};
 
@@ -54,8 +59,12 @@ pub struct NewCall {
     pub tokens_in: i32,
     /// The batch that the run is part of.
     pub batch_id: Option<BatchId>,
-    /// What the call can cost at most: reserved from its batch's budget, if there is one.
+    /// What the call can cost at most: reserved from its batch's budget and its organisation's, if there are such.
     pub most_cents: Decimal,
+    /// The fence of an open breaker's probe, if the call is one.
+    pub probe: Option<LeaseToken>,
+    /// How many tokens its prompt and its answer can have at most: reserved from its organisation's budget.
+    pub most_tokens: i64,
 }
 
 /// How a call ended.
@@ -77,6 +86,8 @@ pub struct CallEnd {
     pub cost_cents: Decimal,
     /// Why it failed; `None`: it did not.
     pub error: Option<(ErrorCode, String)>,
+    /// What it says of the provider: counted with the closing.
+    pub health: Health,
 }
 
 /// A call that nobody has closed.

@@ -11,8 +11,9 @@
 //! 4. Claims never touch a run; fan-in reads the locked row, never a snapshot older than the lock.
 //!
 //! # Lock order
-//! idempotency key < session < batch < run (by id) < batch's budget (by id) < step < dead letter < org_lanes. Nobody goes back.
-//! Opening a provider call locks budgets and nothing else; closing locks its run, then the budget, then the item of a run that
+//! idempotency key < session < batch < run (by id) < batch's budget (by id) < organisation's budget
+//! (by id) < step < dead letter < org_lanes. Nobody goes back.
+//! Opening a provider call locks budgets and nothing else; closing locks its run, then the budgets, then the item of a run that
 //! has ended. Whoever holds a budget waits for nothing but a higher one, so a group may wait there.
 //! Nobody waits for a row in a group: claim, group settlement, reap and promote use SKIP LOCKED. Only single
 //! transactions wait (accept, closing with a session, cancel, redrive, ledger, a stream's opening), in that order.
@@ -26,17 +27,20 @@ mod claimed;
 pub mod companions;
 mod complete;
 mod defer;
+pub mod drain;
 mod fail;
 pub mod finish;
 mod gate;
 pub mod janitor;
 mod journal;
 pub mod lease;
+pub mod letter;
 pub mod pause;
 pub mod promote;
 pub mod rank;
 pub mod reap;
 pub mod redrive;
+pub mod release;
 pub mod settle;
 mod settlement;
 mod shapes;

@@ -1,11 +1,17 @@
 //! The text of an answer: built from what the prompt says, the same for the same prompt.
 
+use crate::fault::Rule;
 use crate::misfit::SchemaFault;
 use crate::pieces;
 use crate::prompt::Prompt;
 use crate::request::{ChatRequest, Format};
 use crate::schema;
 use crate::writer::Writer;
+
+/// A refused answer begins like any other.
+const REFUSED_AFTER_TOKENS: usize = 2;
+
+const ENDLESS_PIECE_BYTES: usize = 16 * 1024;
 
 /// An answer, ready to be streamed.
 pub(crate) struct Answer {
@@ -14,17 +20,26 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn to(request: &ChatRequest, fault: Option<SchemaFault>) -> Self {
-        let mut text = text(request, fault);
+    pub(crate) fn to(request: &ChatRequest, rule: &Rule) -> Self {
+        let mut text = text(request, rule.schema_fault);
         let stops = request.stop.iter().filter(|stop| !stop.is_empty());
         if let Some(at) = stops.filter_map(|stop| text.find(stop.as_str())).min() {
             text.truncate(at);
+        }
+        if rule.endless {
+            // In large pieces: it is read to somebody's bound.
+            let times = 1 + ENDLESS_PIECE_BYTES / text.len().max(1);
+            return Self { pieces: vec![format!("{text} ").repeat(times)], finish_reason: "stop" };
         }
         let mut pieces = pieces::pieces(&text);
         let mut finish_reason = "stop";
         if request.max_tokens.is_some_and(|most| pieces.len() > most) {
             pieces.truncate(request.max_tokens.unwrap_or_default());
             finish_reason = "length";
+        }
+        if rule.refuse {
+            pieces.truncate(REFUSED_AFTER_TOKENS);
+            finish_reason = "content_filter";
         }
         let pieces = pieces.into_iter().map(str::to_owned).collect();
         Self { pieces, finish_reason }
@@ -75,7 +90,7 @@ mod tests {
     }
 
     fn said(request: &ChatRequest) -> String {
-        Answer::to(request, None).pieces.concat()
+        Answer::to(request, &Rule::default()).pieces.concat()
     }
 
     #[test]
@@ -106,7 +121,7 @@ mod tests {
             let question = format!("What should I say about security reviews, number {at}?");
             for system in [SYSTEM, "You help.", ""] {
                 let request = request(vec![message("system", system), message("user", &question)]);
-                let answer = Answer::to(&request, None);
+                let answer = Answer::to(&request, &Rule::default());
                 let tokens = answer.pieces.len();
                 assert!((40..=95).contains(&tokens), "{tokens}: {}", answer.pieces.concat());
             }
@@ -148,11 +163,11 @@ mod tests {
     fn bounds_and_stops_are_honoured() {
         let mut short = asked("How do I open?");
         short.max_tokens = Some(5);
-        let answer = Answer::to(&short, None);
+        let answer = Answer::to(&short, &Rule::default());
         assert_eq!((answer.pieces.len(), answer.finish_reason), (5, "length"));
         let mut stopped = asked("How do I open?");
         stopped.stop = vec![String::new(), ".".into()];
-        let answer = Answer::to(&stopped, None);
+        let answer = Answer::to(&stopped, &Rule::default());
         assert!(!answer.pieces.concat().contains('.'));
         assert_eq!(answer.finish_reason, "stop");
     }

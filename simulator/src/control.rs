@@ -9,10 +9,12 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
+use crate::dialect::Dialect;
 use crate::fault::Rule;
 use crate::log::{Asked, End};
-use crate::openai::{provider_headers, reply};
+use crate::openai::reply;
 use crate::refusal::WireError;
 use crate::server::World;
 use crate::token::{Role, TokenRequest};
@@ -135,10 +137,9 @@ pub(crate) async fn health() -> Response {
 fn refuse_route(world: &World, request: &Request, error: &WireError) -> Response {
     let asked = Asked { path: request.uri().path().to_owned(), ..Asked::default() };
     // A client with a wrong base URL is found in the log.
-    world.log.open(asked).end(End::Status(error.status));
-    let mut response = error.response();
-    provider_headers(response.headers_mut(), 0, None);
-    response
+    world.log.open(Dialect::of(request.uri().path()), asked).end(End::Status(error.status));
+    let dialect = Dialect::of(request.uri().path());
+    dialect.finish(dialect.refuse(error), Instant::now(), 0, None)
 }
 
 /// Any other path.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::dialect::Dialect;
 use crate::misfit::SchemaFault;
 
 /// More rules than this is a test that forgets to go back to normal.
@@ -13,7 +14,7 @@ const LONGEST_DELAY_MS: u64 = 3_600_000;
 
 /// One instruction to the provider. What it doesn't say is as usual.
 ///
-/// `hang` comes before `status`, that before all the rest; a `hold` comes before a `cut` or a
+/// `hang` comes before `status`, that before `context_too_long`, and that before all the rest; a `hold` comes before a `cut` or a
 /// `malformed` at the same token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -42,12 +43,43 @@ pub(crate) struct Rule {
     /// Answer a request for JSON by schema with what doesn't fit it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) schema_fault: Option<SchemaFault>,
+    /// With a 429: which limit is hit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) quota: Option<Quota>,
+    /// The prompt is longer than the model reads, whatever it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) context_too_long: bool,
+    /// The provider's own rules stand against the answer, after its first words.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) refuse: bool,
+    /// The answer never ends; as fast as it is read, where `token_delay_ms` says nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) endless: bool,
+    /// The answer's bytes come one a second.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) byte_a_second: bool,
     /// For the next so many requests only; without it until the way back to normal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) requests: Option<u64>,
     /// For this model only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,
+    /// For requests in this dialect only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dialect: Option<Dialect>,
+}
+
+/// Which limit a 429 speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Quota {
+    /// So many requests a minute.
+    #[default]
+    Minute,
+    /// So many requests a day.
+    Day,
+    /// The account has no money left.
+    Spent,
 }
 
 impl Rule {
@@ -62,6 +94,9 @@ impl Rule {
         if rule.retry_after_s.is_some() && rule.status.is_none() {
             return Err("retry_after_s needs a status".to_owned());
         }
+        if rule.quota.is_some() && rule.status != Some(429) {
+            return Err("quota needs the status 429".to_owned());
+        }
         if rule.requests == Some(0) {
             return Err("requests must be at least 1".to_owned());
         }
@@ -72,8 +107,9 @@ impl Rule {
         Ok(rule)
     }
 
-    fn fits(&self, model: &str) -> bool {
-        self.model.as_deref().is_none_or(|only| only == model)
+    fn fits(&self, model: &str, dialect: Dialect) -> bool {
+        let fits_model = self.model.as_deref().is_none_or(|only| only == model);
+        fits_model && self.dialect.is_none_or(|only| only == dialect)
     }
 }
 
@@ -106,9 +142,9 @@ impl Faults {
     }
 
     /// The newest rule that fits; it alone decides about the request, and counts it.
-    pub(crate) fn take(&self, model: &str) -> Option<Rule> {
+    pub(crate) fn take(&self, model: &str, dialect: Dialect) -> Option<Rule> {
         let mut rules = self.rules();
-        let at = rules.iter().rposition(|rule| rule.fits(model))?;
+        let at = rules.iter().rposition(|rule| rule.fits(model, dialect))?;
         let rule = rules.get_mut(at)?;
         let taken = rule.clone();
         if let Some(left) = rule.requests.as_mut() {
@@ -135,14 +171,22 @@ mod tests {
         faults.add(rule(r#"{"token_delay_ms":5}"#)).unwrap();
         faults.add(rule(r#"{"status":429,"requests":2}"#)).unwrap();
         faults.add(rule(r#"{"hang":true,"model":"other"}"#)).unwrap();
-        assert_eq!(faults.take("m").unwrap().status, Some(429));
+        assert_eq!(faults.take("m", Dialect::OpenAi).unwrap().status, Some(429));
         assert_eq!(faults.list()[1].requests, Some(1));
-        assert!(faults.take("other").unwrap().hang);
-        assert_eq!(faults.take("m").unwrap().status, Some(429));
-        assert_eq!(faults.take("m").unwrap().token_delay_ms, Some(5));
+        assert!(faults.take("other", Dialect::OpenAi).unwrap().hang);
+        assert_eq!(faults.take("m", Dialect::OpenAi).unwrap().status, Some(429));
+        assert_eq!(faults.take("m", Dialect::OpenAi).unwrap().token_delay_ms, Some(5));
         assert_eq!(faults.list().len(), 2);
         faults.clear();
-        assert_eq!(faults.take("m"), None);
+        assert_eq!(faults.take("m", Dialect::OpenAi), None);
+    }
+
+    #[test]
+    fn a_rule_may_be_for_one_dialect_only() {
+        let faults = Faults::default();
+        faults.add(rule(r#"{"status":503,"dialect":"google"}"#)).unwrap();
+        assert_eq!(faults.take("m", Dialect::Groq), None);
+        assert_eq!(faults.take("m", Dialect::Google).unwrap().status, Some(503));
     }
 
     #[test]
@@ -156,6 +200,9 @@ mod tests {
             r#"{"first_token_ms":3600001}"#,
             r#"{"hang":1}"#,
             r#"{"schema_fault":"any"}"#,
+            r#"{"quota":"day"}"#,
+            r#"{"status":429,"quota":"year"}"#,
+            r#"{"dialect":"anthropic"}"#,
             "[]",
             "[429]",
             "",

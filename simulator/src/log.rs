@@ -10,6 +10,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::dialect::Dialect;
+
 /// A message's text is kept whole up to this many bytes.
 const LONGEST_TEXT: usize = 256 * 1024;
 
@@ -64,6 +66,7 @@ struct Progress {
 
 struct Entry {
     n: u64,
+    dialect: Dialect,
     at: DateTime<Utc>,
     asked: Asked,
     bytes: usize,
@@ -83,6 +86,7 @@ impl Serialize for Entry {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("n", &self.n)?;
         map.serialize_entry("at", &at)?;
+        map.serialize_entry("dialect", &self.dialect)?;
         map.serialize_entry("path", &self.asked.path)?;
         map.serialize_entry("model", &self.asked.model)?;
         map.serialize_entry("stream", &self.asked.stream)?;
@@ -125,11 +129,11 @@ impl Log {
     }
 
     /// Notes a request that just came.
-    pub(crate) fn open(&self, mut asked: Asked) -> Logged {
+    pub(crate) fn open(&self, dialect: Dialect, mut asked: Asked) -> Logged {
         let bytes = shorten(&mut asked.messages);
         let mut kept = self.kept();
         kept.last += 1;
-        let entry = Arc::new(Entry { n: kept.last, at: Utc::now(), asked, bytes, progress: Mutex::default() });
+        let entry = Arc::new(Entry { n: kept.last, dialect, at: Utc::now(), asked, bytes, progress: Mutex::default() });
         kept.bytes += bytes;
         kept.entries.push_back(entry.clone());
         while kept.entries.len() > self.most_entries || kept.bytes > self.most_bytes {
@@ -180,7 +184,9 @@ impl Logged {
     pub(crate) fn sent(&self, piece: &str) {
         let mut progress = self.0.progress();
         progress.tokens_sent += 1;
-        progress.text.push_str(piece);
+        if progress.text.len() < LONGEST_TEXT {
+            progress.text.push_str(piece);
+        }
     }
 
     /// The request is over; the first end said stands.
@@ -215,7 +221,7 @@ mod tests {
             prompt_tokens: 9,
             ..Asked::default()
         };
-        let entry = log.open(asked);
+        let entry = log.open(Dialect::OpenAi, asked);
         entry.sent("Hi");
         assert_eq!(shown(&log)[0]["end"], Value::Null);
         entry.end(End::Status(429));
@@ -231,7 +237,7 @@ mod tests {
     #[test]
     fn dropped_without_an_end_is_hung_up() {
         let log = Log::new(10, 1_000);
-        drop(log.open(Asked::default()));
+        drop(log.open(Dialect::OpenAi, Asked::default()));
         assert_eq!(shown(&log)[0]["end"], "hung_up");
     }
 
@@ -239,23 +245,26 @@ mod tests {
     fn the_oldest_are_forgotten_by_count_and_by_bytes() {
         let log = Log::new(2, 1_000);
         for _ in 0..3 {
-            log.open(Asked::default());
+            log.open(Dialect::OpenAi, Asked::default());
         }
         assert_eq!(shown(&log)[0]["n"], 2);
         for _ in 0..3 {
-            log.open(Asked { messages: json!("x".repeat(600)), ..Asked::default() });
+            log.open(Dialect::OpenAi, Asked { messages: json!("x".repeat(600)), ..Asked::default() });
         }
         assert_eq!(shown(&log).as_array().unwrap().len(), 1);
         log.clear();
         assert_eq!(shown(&log), json!([]));
-        log.open(Asked::default());
+        log.open(Dialect::OpenAi, Asked::default());
         assert_eq!(shown(&log)[0]["n"], 7);
     }
 
     #[test]
     fn long_texts_are_cut_at_a_character() {
         let log = Log::new(2, usize::MAX);
-        log.open(Asked { messages: json!([{"content": "é".repeat(LONGEST_TEXT)}]), ..Asked::default() });
+        log.open(
+            Dialect::OpenAi,
+            Asked { messages: json!([{"content": "é".repeat(LONGEST_TEXT)}]), ..Asked::default() },
+        );
         let entry = shown(&log);
         let text = entry[0]["messages"][0]["content"].as_str().unwrap();
         assert!(text.len() <= LONGEST_TEXT + 3 && text.ends_with("é…"));

@@ -7,26 +7,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Whose API a path belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    OpenAi,
-    /// Adds `x_groq`, and its own times to the usage.
-    Groq,
-}
-
-impl Dialect {
-    pub(crate) fn of(path: &str) -> Self {
-        if path.starts_with("/openai/") { Self::Groq } else { Self::OpenAi }
-    }
-
-    fn owner(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Groq => "Groq",
-        }
-    }
-}
+use crate::dialect::{Dialect, Words};
 
 /// A JSON answer.
 pub(crate) fn reply(status: StatusCode, body: impl Into<Body>) -> Response {
@@ -72,8 +53,8 @@ pub(crate) fn provider_headers(headers: &mut HeaderMap, prompt_tokens: usize, ex
 
 /// The models, as `GET /models` lists them.
 pub(crate) fn models(names: &[String], dialect: Dialect) -> Value {
-    let model =
-        |name: &String| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": dialect.owner()});
+    let owner = if dialect == Dialect::Groq { "Groq" } else { "openai" };
+    let model = |name: &String| json!({"id": name, "object": "model", "created": 1_715_367_049, "owned_by": owner});
     json!({"object": "list", "data": names.iter().map(model).collect::<Vec<_>>()})
 }
 
@@ -109,7 +90,7 @@ impl Envelope {
             "total_tokens": self.prompt_tokens + completion_tokens,
         });
         let more = match self.dialect {
-            Dialect::OpenAi => json!({
+            Dialect::OpenAi | Dialect::Google => json!({
                 "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
                 "completion_tokens_details": {
                     "reasoning_tokens": 0, "audio_tokens": 0,
@@ -124,26 +105,6 @@ impl Envelope {
             usage.extend(more);
         }
         usage
-    }
-
-    /// The whole answer at once.
-    pub(crate) fn completion(&self, text: &str, tokens: usize, finish_reason: &str) -> Value {
-        let mut body = json!({
-            "id": self.id, "object": "chat.completion", "created": self.created, "model": self.model,
-            "choices": [{
-                "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": null, "annotations": []},
-                "logprobs": null,
-                "finish_reason": finish_reason,
-            }],
-            "usage": self.usage(tokens),
-            "service_tier": "default",
-            "system_fingerprint": "fp_simulator",
-        });
-        if self.dialect == Dialect::Groq {
-            put(&mut body, "x_groq", json!({"id": self.groq_id}));
-        }
-        body
     }
 
     fn chunk(&self, choices: Value) -> Value {
@@ -163,9 +124,30 @@ impl Envelope {
             {"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}
         ]))
     }
+}
+
+impl Words for Envelope {
+    fn whole(&self, text: &str, tokens: usize, finish_reason: &str) -> Value {
+        let mut body = json!({
+            "id": self.id, "object": "chat.completion", "created": self.created, "model": self.model,
+            "choices": [{
+                "index": 0,
+                "message": {"role": "assistant", "content": text, "refusal": null, "annotations": []},
+                "logprobs": null,
+                "finish_reason": finish_reason,
+            }],
+            "usage": self.usage(tokens),
+            "service_tier": "default",
+            "system_fingerprint": "fp_simulator",
+        });
+        if self.dialect == Dialect::Groq {
+            put(&mut body, "x_groq", json!({"id": self.groq_id}));
+        }
+        body
+    }
 
     /// The first chunk: the role, and no text yet.
-    pub(crate) fn opening(&self) -> String {
+    fn opening(&self) -> String {
         let delta = json!({"role": "assistant", "content": "", "refusal": null});
         let mut chunk = self.delta(delta, None);
         if self.dialect == Dialect::Groq {
@@ -174,13 +156,11 @@ impl Envelope {
         data(&chunk)
     }
 
-    /// A token.
-    pub(crate) fn token(&self, piece: &str) -> String {
+    fn token(&self, piece: &str, _: usize) -> String {
         data(&self.delta(json!({"content": piece}), None))
     }
 
-    /// All that follows the last token.
-    pub(crate) fn closing(&self, tokens: usize, finish_reason: &str) -> String {
+    fn closing(&self, tokens: usize, finish_reason: &str) -> String {
         let mut last = self.delta(json!({}), Some(finish_reason));
         if self.dialect == Dialect::Groq {
             put(&mut last, "x_groq", json!({"id": self.groq_id, "usage": self.usage(tokens)}));
@@ -195,8 +175,7 @@ impl Envelope {
         frames
     }
 
-    /// A chunk that breaks off inside its JSON, and an end as if nothing had happened.
-    pub(crate) fn garbled(&self) -> String {
+    fn garbled(&self) -> String {
         let id = &self.id;
         format!("data: {{\"id\":\"{id}\",\"choices\":[{{\"delta\":{{\"conte\u{fffd}\n\ndata: [DONE]\n\n")
     }

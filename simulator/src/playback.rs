@@ -40,7 +40,7 @@ impl Pace {
         let millis = |ms: Option<u64>, otherwise| ms.map_or(otherwise, Duration::from_millis);
         Self {
             first_token: millis(rule.first_token_ms, self.first_token),
-            token_delay: millis(rule.token_delay_ms, self.token_delay),
+            token_delay: millis(rule.token_delay_ms, if rule.endless { Duration::ZERO } else { self.token_delay }),
         }
     }
 }
@@ -55,6 +55,7 @@ pub(crate) struct Playback {
     hold_after: Option<usize>,
     cut_after: Option<usize>,
     malformed: bool,
+    endless: bool,
     holds: Arc<Holds>,
     ticket: Ticket,
     stopped: CancellationToken,
@@ -77,6 +78,7 @@ impl Playback {
             hold_after: rule.hold_after_tokens,
             cut_after: rule.cut_after_tokens,
             malformed: rule.malformed,
+            endless: rule.endless,
             holds,
             ticket,
             stopped,
@@ -122,7 +124,11 @@ impl Playback {
             self.wait().await;
         }
         self.sent += 1;
-        self.pieces.pop_front().map_or(Event::Done, Event::Piece)
+        let Some(piece) = self.pieces.pop_front() else { return Event::Done };
+        if self.endless {
+            self.pieces.push_back(piece.clone());
+        }
+        Event::Piece(piece)
     }
 
     /// Whether so many tokens were sent; an answer that has fewer reaches it with its last.

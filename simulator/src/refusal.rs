@@ -4,16 +4,31 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
+use crate::fault::Quota;
 use crate::openai::reply;
 
 /// An error answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct WireError {
     pub(crate) status: u16,
     pub(crate) message: String,
     pub(crate) kind: &'static str,
     pub(crate) param: Option<String>,
     pub(crate) code: Option<&'static str>,
+    pub(crate) about: Box<About>,
+}
+
+/// What not every dialect says of an error.
+#[derive(Debug, Default)]
+pub(crate) struct About {
+    /// The model that was asked, where a status is answered for it.
+    pub(crate) model: Option<String>,
+    /// Of a prompt that is too long: how many tokens it may have, and how many it has.
+    pub(crate) tokens: Option<(usize, usize)>,
+    /// Of a 429: which limit was hit.
+    pub(crate) limit: Option<Quota>,
+    /// When it may be tried again.
+    pub(crate) retry_after_s: Option<u32>,
 }
 
 const NO_KEY: &str = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).";
@@ -26,6 +41,7 @@ impl WireError {
             kind: "invalid_request_error",
             param: param.map(str::to_owned),
             code,
+            ..Self::default()
         }
     }
 
@@ -37,7 +53,9 @@ impl WireError {
         let message = format!(
             "This model's maximum context length is {most} tokens. However, your messages resulted in {got} tokens. Please reduce the length of the messages."
         );
-        Self::invalid(message, Some("messages"), Some("context_length_exceeded"))
+        let mut error = Self::invalid(message, Some("messages"), Some("context_length_exceeded"));
+        error.about.tokens = Some((most, got));
+        error
     }
 
     pub(crate) fn no_such_route(method: &str, path: &str) -> Self {
@@ -81,13 +99,22 @@ impl WireError {
                 None,
             ),
         };
-        Self { status, message, kind, param: None, code }
+        Self {
+            status,
+            message,
+            kind,
+            code,
+            param: None,
+            about: Box::new(About { model: Some(model.to_owned()), ..About::default() }),
+        }
     }
 
     pub(crate) fn response(&self) -> Response {
-        let body = json!({"error": {
-            "message": self.message, "type": self.kind, "param": self.param, "code": self.code,
-        }});
+        let (kind, code) = match self.about.limit {
+            Some(Quota::Spent) => ("insufficient_quota", Some("insufficient_quota")),
+            _ => (self.kind, self.code),
+        };
+        let body = json!({"error": {"message": self.message, "type": kind, "param": self.param, "code": code}});
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         reply(status, body.to_string())
     }

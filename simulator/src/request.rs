@@ -66,8 +66,13 @@ impl ChatRequest {
 
     /// The prompt's tokens: its pieces and, as OpenAI counts, a frame around each message.
     pub(crate) fn prompt_tokens(&self) -> usize {
+        Self::count(&self.messages)
+    }
+
+    /// The same of messages alone.
+    pub(crate) fn count(messages: &[Message]) -> usize {
         let framed = |message: &Message| pieces::count(&message.content) + 4;
-        self.messages.iter().map(framed).sum::<usize>() + 3
+        messages.iter().map(framed).sum::<usize>() + 3
     }
 }
 

@@ -28,6 +28,11 @@ pub(crate) fn check(schema: &Value, strict: bool) -> Result<(), String> {
     check_at(schema, strict, &mut Vec::new())
 }
 
+/// Whether a schema is one, of whatever value.
+pub(crate) fn check_any(schema: &Value) -> Result<(), String> {
+    check_at(schema, false, &mut Vec::new())
+}
+
 fn check_at<'a>(schema: &'a Value, strict: bool, path: &mut Vec<&'a str>) -> Result<(), String> {
     let context = |path: &[&str]| {
         let quoted: Vec<String> = path.iter().map(|part| format!("'{part}'")).collect();

@@ -17,7 +17,7 @@ use crate::hold::Holds;
 use crate::issuer::Issuer;
 use crate::log::Log;
 use crate::playback::Pace;
-use crate::{chat, control};
+use crate::{chat, control, google};
 
 /// How a simulator behaves when no rule says otherwise.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct SimulatorConfig {
     pub token_delay_ms: u64,
     /// The models that `GET /models` names; others are answered as well.
     pub models: Vec<String>,
+    /// The same of Gemini's.
+    pub google_models: Vec<String>,
     /// Longer prompts are refused with `context_length_exceeded`.
     pub context_tokens: usize,
     /// Larger request bodies are refused.
@@ -48,6 +50,9 @@ impl Default for SimulatorConfig {
             first_token_ms: 120,
             token_delay_ms: 15,
             models: ["gpt-4o-mini", "gpt-4o", "llama-3.1-8b-instant", "llama-3.3-70b-versatile"]
+                .map(str::to_owned)
+                .to_vec(),
+            google_models: ["gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-pro", "gemini-3.5-flash"]
                 .map(str::to_owned)
                 .to_vec(),
             context_tokens: 128_000,
@@ -130,7 +135,7 @@ impl Simulator {
         self.local_addr
     }
 
-    /// `http://host:port`, without a path: `{url}/v1` is OpenAI's base, `{url}/openai/v1` Groq's.
+    /// `http://host:port`, without a path: `{url}/v1` is OpenAI's base, `{url}/openai/v1` Groq's, and `{url}` itself Gemini's.
     pub fn url(&self) -> String {
         format!("http://{}", self.local_addr)
     }
@@ -173,6 +178,11 @@ fn routes(world: Arc<World>) -> Router {
         .route("/openai/v1/chat/completions", post(chat::completions))
         .route("/v1/models", get(chat::list_models))
         .route("/openai/v1/models", get(chat::list_models))
+        .route("/v1beta/models", get(google::list_models))
+        .route("/v1alpha/models", get(google::list_models))
+        .route("/v1beta/models/{call}", post(google::call).get(google::show_model))
+        .route("/v1alpha/models/{call}", post(google::call).get(google::show_model))
+        .route("/v1/models/{call}", post(google::call).get(google::show_model))
         .route("/_control", post(control::add_rule).get(control::show).delete(control::back_to_normal))
         .route("/_log", get(control::show_log).delete(control::clear_log))
         .route("/.well-known/jwks.json", get(control::jwks))

@@ -48,11 +48,11 @@ async fn post(person: &Person, body: &Value) -> Answer {
 }
 
 /// A batch for these clients.
-async fn submit(person: &Person, clients: &[Uuid]) -> Value {
+pub(super) async fn submit(person: &Person, clients: &[Uuid]) -> Value {
     post(person, &json!({"client_ids": clients, "email_type": "follow_up"})).await.expect(StatusCode::ACCEPTED)
 }
 
-fn id(object: &Value) -> &str {
+pub(super) fn id(object: &Value) -> &str {
     object["id"].as_str().expect("an id")
 }
 
@@ -62,7 +62,7 @@ async fn frozen(door: &Door<'_>, batch: &Value) -> Vec<Uuid> {
 }
 
 /// An item's email is written.
-async fn write_email(door: &Door<'_>, batch: &str, n: i32, subject: &str, body: &str) {
+pub(super) async fn write_email(door: &Door<'_>, batch: &str, n: i32, subject: &str, body: &str) {
     let (subject, body) = (subject.replace('\'', "''"), body.replace('\'', "''"));
     door.bench
         .sql(&format!(
@@ -76,7 +76,7 @@ async fn write_email(door: &Door<'_>, batch: &str, n: i32, subject: &str, body: 
 }
 
 /// An item's run failed.
-async fn fail(door: &Door<'_>, batch: &str, n: i32) {
+pub(super) async fn fail(door: &Door<'_>, batch: &str, n: i32) {
     door.bench
         .sql(&format!(
             "WITH i AS (UPDATE batch_items SET status = 'failed', run_id = gen_random_uuid(), ended_at = clock_timestamp()
@@ -90,7 +90,7 @@ async fn fail(door: &Door<'_>, batch: &str, n: i32) {
 }
 
 /// A batch stands so.
-async fn stands(door: &Door<'_>, batch: &str, status: &str) {
+pub(super) async fn stands(door: &Door<'_>, batch: &str, status: &str) {
     let ended = matches!(status, "completed" | "cancelled");
     door.bench
         .sql(&format!(

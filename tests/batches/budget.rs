@@ -26,6 +26,13 @@ async fn a_batch_pauses_for_its_budget_never_passes_it_and_goes_on_with_a_higher
         assert!(shown["cost_cents"].as_f64() <= Some(max), "{shown}");
         assert!(desk.value::<bool>(KEPT).await);
 
+        // What waits for money isn't being written.
+        desk.until_true("SELECT NOT EXISTS (SELECT 1 FROM pipeline_steps WHERE status = 'running')").await;
+        let (counts, done) = (desk.batch(batch).await["counts"].clone(), desk.items(batch).await[2]);
+        assert_eq!((&counts["running"], &counts["queued"]), (&json!(0), &json!(10 - done)), "{counts}");
+        let queued = desk.ana.get(&format!("/email-batches/{batch}/results?status=queued")).await.expect(200);
+        assert_eq!(queued["total"], json!(10 - done));
+
         // Resumed as it is, it is paused again.
         desk.tell(batch, "resume").await.expect(200);
         desk.until_true(&format!(

@@ -69,6 +69,31 @@ async fn a_change_whose_answer_was_lost_is_done_before_when_it_is_said_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_opening_lost_its_answer_is_made_once_and_no_attempt_has_failed() {
+    Desk::run(async |desk: &Desk<'_>| {
+        let proxy = Proxy::start(&desk.app.db.url).await;
+        for lost in ["COMMIT", "INSERT INTO provider_calls"] {
+            let gate = proxy.control().hold("INSERT INTO provider_calls");
+            let _worker = desk.app.worker_through(&proxy.url(&desk.app.db.url)).await;
+            let run = desk.ana.post("/emails/generate", &json!({"email_type": "follow_up"})).await.expect(202);
+            gate.reached().await;
+            // Once it has landed, once it has not.
+            proxy.control().swallow_answer(lost);
+            gate.release();
+            let id = run["id"].as_str().expect("an id");
+            desk.until_true(&format!("SELECT completed_at IS NOT NULL FROM pipeline_runs WHERE id = '{id}'")).await;
+            let told = format!(
+                "SELECT concat_ws(' ', r.status, r.stages -> 'llm' ->> 'attempts', count(c.id)) FROM pipeline_runs r
+                 LEFT JOIN provider_calls c ON c.pipeline_run_id = r.id WHERE r.id = '{id}' GROUP BY r.id"
+            );
+            assert_eq!(desk.value::<String>(&told).await, "completed 1 1", "{lost}");
+        }
+        assert_eq!(desk.asked().await, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_whose_worker_loses_the_answers_to_its_commits_writes_each_email_once() {
     Desk::run(async |desk: &Desk<'_>| {
         let clients = desk.clients(24).await;

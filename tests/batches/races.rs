@@ -58,6 +58,30 @@ async fn a_pause_that_comes_while_items_are_admitted_stops_after_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_admitter_loses_its_batch_before_anybody_who_waits_for_it_gives_up() {
+    Desk::run(async |desk: &Desk<'_>| {
+        let clients = desk.clients(3).await;
+        let batch = desk.submit(&clients, json!({})).await;
+        let (proxy, slow) = desk.behind_proxy(Role::Worker).await;
+        let gate = proxy.control().hold(COMMIT);
+        let admit = batch::admit(&slow, 30_000);
+        let told = async {
+            gate.reached().await;
+            let paused = desk.tell(batch, "pause").await;
+            gate.release();
+            paused
+        };
+        let (admitted, paused) = tokio::join!(admit, told);
+        assert!(admitted.is_err(), "its transaction is gone");
+        assert_eq!(paused.expect(200)["status"], "paused");
+        assert_eq!(desk.items(batch).await, [3, 0, 0, 0, 0]);
+        desk.tell(batch, "cancel").await.expect(200);
+        desk.admit_all(&desk.worker_pools()).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn admission_passes_by_a_batch_that_is_being_paused() {
     Desk::run(async |desk: &Desk<'_>| {
         let clients = desk.clients(3).await;

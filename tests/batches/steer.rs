@@ -1,5 +1,6 @@
 //! Pause, cancel, retry, while workers work.
 
+use hellosales_core::queue::batch::Looked;
 use serde_json::json;
 
 use super::desk::{AT_ONCE, Desk};
@@ -47,6 +48,86 @@ async fn a_cancelled_batch_ends_all_of_it_and_the_providers_streams_stop() {
         assert_eq!(log.len(), AT_ONCE, "what waited was never asked");
         assert!(log.iter().all(|asked| asked["end"] == "hung_up"), "{log:?}");
         assert_eq!(desk.tell(batch, "cancel").await.expect(200)["status"], "cancelled");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_batch_reads_so_at_once_and_its_rows_follow_group_by_group() {
+    Desk::run(async |desk: &Desk<'_>| {
+        let clients = desk.clients(6_000).await;
+        let batch = desk.submit(&clients, json!({})).await;
+        let admitter = desk.worker_pools();
+        desk.admit(&admitter).await;
+        let shown = desk.tell(batch, "cancel").await.expect(200);
+        assert_eq!(shown["status"], "cancelling");
+        let counts = &shown["counts"];
+        assert_eq!((&counts["queued"], &counts["cancelled"]), (&json!(256), &json!(5_744)), "{counts}");
+        let waited =
+            desk.ana.get(&format!("/email-batches/{batch}/results?status=cancelled&limit=1")).await.expect(200);
+        assert_eq!((&waited["total"], &waited["data"][0]["status"]), (&json!(5_744), &json!("cancelled")));
+        assert_eq!(desk.items(batch).await, [5_744, 256, 0, 0, 0], "no row was touched");
+        // What is live goes first.
+        let mut moved = Vec::new();
+        while let Looked::At { moved: some, .. } = desk.admit(&admitter).await {
+            moved.push(some);
+        }
+        assert_eq!(moved, [256, 5_000, 744]);
+        assert_eq!(desk.items(batch).await, [0, 0, 0, 0, 6_000]);
+        desk.admit_all(&admitter).await;
+        assert_eq!(desk.batch(batch).await["status"], "cancelled");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_in_a_cancelled_batch_stays_so_and_its_dead_letters_are_closed() {
+    Desk::run(async |desk: &Desk<'_>| {
+        let clients = desk.clients(5).await;
+        desk.app.control(&json!({"status": 400, "requests": 2})).await;
+        let batch = desk.submit(&clients, json!({})).await;
+        let worker = desk.app.worker().await;
+        desk.until(batch, "completed").await;
+        worker.drain().await;
+        let failed = desk.runs(batch, "failed").await;
+        desk.tell(batch, "retry-failed").await.expect(200);
+        let counts = desk.tell(batch, "cancel").await.expect(200)["counts"].clone();
+        assert_eq!((&counts["queued"], &counts["failed"], &counts["cancelled"]), (&json!(0), &json!(2), &json!(0)));
+        let items = desk.ana.get(&format!("/email-batches/{batch}/results?status=failed")).await.expect(200);
+        assert_eq!(items["total"], 2);
+        assert_eq!(items["data"][0]["error"]["code"], "PROVIDER_INVALID_REQUEST", "{items}");
+        desk.admit_all(&desk.worker_pools()).await;
+        assert_eq!(desk.batch(batch).await["status"], "cancelled");
+        assert_eq!(desk.items(batch).await, [0, 0, 3, 2, 0]);
+        let letters =
+            "SELECT concat_ws(' ', status, resolution, count(*)) FROM dead_letter_queue GROUP BY status, resolution";
+        assert_eq!(desk.column::<String>(letters).await, ["resolved wont_fix 2"]);
+        assert_eq!(desk.ana.post(&format!("/runs/{}/retry", failed[0]), &json!({})).await.status.as_u16(), 409);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_whose_failed_run_was_pruned_is_written_by_a_new_run() {
+    Desk::run(async |desk: &Desk<'_>| {
+        let clients = desk.clients(4).await;
+        desk.app.control(&json!({"status": 400, "requests": 2})).await;
+        let batch = desk.submit(&clients, json!({})).await;
+        let _worker = desk.app.worker().await;
+        desk.until(batch, "completed").await;
+        let failed = desk.runs(batch, "failed").await;
+        desk.sql(&format!(
+            "DELETE FROM pipeline_steps WHERE run_id = '{0}'; DELETE FROM dead_letter_queue WHERE pipeline_run_id = '{0}';
+             DELETE FROM provider_calls WHERE pipeline_run_id = '{0}'; DELETE FROM pipeline_events WHERE pipeline_run_id = '{0}';
+             DELETE FROM pipeline_runs WHERE id = '{0}'",
+            failed[0]
+        ))
+        .await;
+        desk.tell(batch, "retry-failed").await.expect(200);
+        desk.until(batch, "completed").await;
+        assert_eq!(desk.items(batch).await, [0, 0, 4, 0, 0]);
+        let again = desk.runs(batch, "completed").await;
+        assert!(again.contains(&failed[1]) && !again.contains(&failed[0]), "{again:?}");
     })
     .await;
 }

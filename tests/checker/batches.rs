@@ -4,7 +4,7 @@
 pub(super) const PLANTS: &[(&str, &str)] = &[
     ("batch_stands_where_its_items_do", "UPDATE email_batches SET status = 'completed' WHERE id = u(71)"),
     ("batch_stands_where_its_items_do", "UPDATE batch_items SET status = 'waiting' WHERE batch_id = u(70) AND n = 2"),
-    ("batch_stands_where_its_items_do", "UPDATE email_batches SET status = 'cancelling' WHERE id = u(71)"),
+    ("batch_stands_where_its_items_do", "UPDATE email_batches SET status = 'cancelled' WHERE id = u(71)"),
     ("batch_stands_where_its_items_do", "UPDATE batch_items SET status = 'waiting' WHERE batch_id = u(72)"),
     ("batch_stands_where_its_items_do", "UPDATE batch_items SET sampled = false WHERE batch_id = u(72)"),
     ("one_batch_event_a_round", "SELECT add_batch_event(71, 1, 'completed', 3, 1, 0, 0)"),

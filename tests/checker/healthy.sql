@@ -2,8 +2,8 @@
 -- a dead run, one that was dead and is done, an email and a script that somebody saw being written, and three batches: one in
 -- its second end, one at work, one paused before its approval.
 TRUNCATE organizations, users, sessions, interactions, summary_states, session_summaries, pipeline_runs, pipeline_steps, run_stream,
-  pipeline_events, provider_calls, dead_letter_queue, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
-  pauses, clients, sales_emails, sales_scripts CASCADE;
+  pipeline_events, provider_calls, dead_letter_queue, ops, op_items, idempotency_keys, workers, email_batches, batch_items, batch_budgets,
+  pauses, clients, budgets, budget_windows, breakers, breaker_counts, breaker_events, sales_emails, sales_scripts CASCADE;
 INSERT INTO organizations (id, external_id, name) VALUES (u(1), 'org_1', 'One'), (u(2), 'org_2', 'Two');
 INSERT INTO users (id, auth_provider, auth_subject) VALUES (u(3), 'test', 'ana');
 INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (u(40), 'here', 1, '0', 8, now() + interval '1 minute'),
@@ -58,6 +58,17 @@ SELECT add_run(27, 'summary', 'completed', 7, 7, 0, ago(10), ago(5)), add_pipeli
   add_stage_event(27, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(27, 'llm', 'fail', ago(9.8), ago(9.1)),
   add_stage_event(27, 'llm', 'ok', ago(8.8), ago(8.1), generation => 2), add_stage_event(27, 'persist', 'ok', ago(7.8), ago(7.1), generation => 2);
 UPDATE pipeline_runs SET generation = 2 WHERE id = u(27);
+SELECT add_redriven(27, 2, 'failed'), add_redriven(29, 2, 'start');
+SELECT add_run(29, 'summary', 'completed', 7, 7, 0, ago(10), ago(5)), add_pipeline_event(29, 'failed', 1),
+  add_pipeline_event(29, 'completed', 2), add_letter(29, 1, 'resolved'),
+  add_stage_event(29, 'history_enrich', 'ok', ago(10), ago(9.9)), add_stage_event(29, 'llm', 'fail', ago(9.8), ago(9.1)),
+  add_stage_event(29, 'history_enrich', 'ok', ago(9), ago(8.9), generation => 2), add_stage_event(29, 'llm', 'ok', ago(8.8), ago(8.1), generation => 2),
+  add_stage_event(29, 'persist', 'ok', ago(7.8), ago(7.1), generation => 2);
+UPDATE pipeline_runs SET generation = 2 WHERE id = u(29);
+INSERT INTO ops (id, kind, actor, status, total, done, ok, failed, ended_at) VALUES (u(90), 'redrive', 'operator:ana', 'done', 2, 2, 1, 1, now());
+INSERT INTO op_items (op_id, n, org_id, target_id, run_id, status, generation, done_at, error)
+SELECT u(90), 0, u(1), id, u(27), 'ok', 2, now(), NULL FROM dead_letter_queue WHERE pipeline_run_id = u(27)
+UNION ALL SELECT u(90), 1, u(1), id, u(25), 'failed', NULL, now(), 'no' FROM dead_letter_queue WHERE pipeline_run_id = u(25);
 
 SELECT add_run(run, pipeline, 'completed', 127, 127, 3, ago(10), ago(9)), add_pipeline_event(run, 'completed'),
   add_stage_event(run, 'input_guard', 'ok', ago(10), ago(9.9)), add_stage_event(run, 'product_enrich', 'ok', ago(10), ago(9.9)),
@@ -97,3 +108,22 @@ UPDATE provider_calls c SET batch_id = r.batch_id, reserved_cents = CASE WHEN r.
 FROM pipeline_runs r WHERE r.id = c.pipeline_run_id;
 INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents, spent_cents, reserved_cents) VALUES (u(71), u(1), 10, 0.5, 1);
 SELECT add_batch_event(70, 1, 'completed', 3, 1, 1, 1), add_batch_event(70, 2, 'completed', 3, 1, 1, 1);
+
+-- An organisation with a budget: one call from before it, one that is closed, and one that is open.
+INSERT INTO budgets (org_id, tokens_per_minute, cents_per_day, updated_by) VALUES (u(1), 500, 2, 'ana');
+INSERT INTO budget_windows (org_id, span, starts_at, requests, tokens, cents, reserved_tokens, reserved_cents, before_requests, before_tokens,
+  before_cents, most_tokens, most_cents)
+SELECT u(1), s.span, s.starts_at, 3, 62, 0.75, 400, 0.5, 1, 50, 0.25, CASE s.span WHEN 'slice' THEN 500 END, CASE s.span WHEN 'day' THEN 2 END
+FROM (SELECT now() AS at) t CROSS JOIN LATERAL (VALUES ('day', date_trunc('day', t.at, 'UTC')),
+  ('slice', date_bin('5 seconds', t.at, '1970-01-01 00:00:00+00'))) AS s (span, starts_at);
+UPDATE provider_calls SET counted_at = now(), most_tokens = 400, most_cents = 0.5 WHERE pipeline_run_id IN (u(23), u(35));
+UPDATE provider_calls SET tokens_in = 10, tokens_out = 2 WHERE pipeline_run_id = u(35);
+UPDATE pipeline_runs SET tokens_in = 10, tokens_out = 2 WHERE id = u(35);
+-- A breaker that was open for a minute, and one that is.
+INSERT INTO breakers (operation, provider, model, status, until, effective_at)
+VALUES ('llm', 'simulator', 'm1', 'closed', NULL, NULL), ('llm', 'simulator', 'm2', 'open', now(), ago(3));
+INSERT INTO breaker_events (id, operation, provider, model, opened_at, closed_at)
+VALUES (u(90), 'llm', 'simulator', 'm1', ago(6), ago(5)), (u(91), 'llm', 'simulator', 'm2', ago(3), NULL);
+UPDATE provider_calls SET model_id = 'm1', probe = CASE tokens_out WHEN 2 THEN u(92) END,
+  started_at = CASE tokens_out WHEN 2 THEN ago(5.5) ELSE ago(4) END
+WHERE pipeline_run_id = u(21);

@@ -56,8 +56,14 @@ CREATE FUNCTION add_said(run integer, sequence integer, role text, content text,
   VALUES (gen_random_uuid(), u(1), u(10), u(run), role, status, content, sequence)
 $$;
 CREATE FUNCTION add_letter(run integer, generation integer, status text) RETURNS void LANGUAGE sql AS $$
-  INSERT INTO dead_letter_queue (id, org_id, pipeline_run_id, generation, error_type, context_snapshot, status)
-  VALUES (gen_random_uuid(), u(1), u(run), generation, 'STAGE_FAILED', '{}', status)
+  INSERT INTO dead_letter_queue (id, org_id, pipeline_run_id, generation, error_type, context_snapshot, status, resolution, resolved_at,
+    resolved_by_actor)
+  VALUES (gen_random_uuid(), u(1), u(run), generation, 'STAGE_FAILED', '{}', status, CASE status WHEN 'resolved' THEN 'redriven' END,
+    CASE status WHEN 'resolved' THEN now() END, CASE status WHEN 'resolved' THEN 'ana' END)
+$$;
+CREATE FUNCTION add_redriven(run integer, generation integer, start text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO pipeline_events (id, org_id, pipeline_run_id, event_type, event_data)
+  VALUES (gen_random_uuid(), u(1), u(run), 'run.redriven', jsonb_build_object('generation', generation, 'from', start))
 $$;
 CREATE FUNCTION add_call(run integer, token uuid, cost numeric, tokens_in integer, tokens_out integer) RETURNS void LANGUAGE sql AS $$
   INSERT INTO provider_calls (id, org_id, service, operation, provider, pipeline_run_id, stage, attempt, lease_token, cost_cents,

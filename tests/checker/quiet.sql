@@ -10,6 +10,8 @@ UPDATE summary_states SET pending_run_id = NULL;
 DELETE FROM email_batches WHERE id = u(71);
 DELETE FROM batch_items WHERE batch_id = u(71);
 DELETE FROM batch_budgets;
+DELETE FROM budgets;
+DELETE FROM budget_windows;
 DELETE FROM sales_emails WHERE batch_id = u(71);
 DELETE FROM pipeline_runs WHERE batch_id = u(71);
 DELETE FROM pipeline_steps WHERE batch_id = u(71);

@@ -39,9 +39,16 @@ impl Drop for Folder {
 /// The program, with none of the settings of whoever runs the tests.
 pub(crate) fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hellosales"));
-    for name in
-        ["DATABASE_URL", "API_URL", "LLM_BASE_URL", "LLM_API_KEY", "GROQ_API_KEY", "HELLOSALES_TOKEN", "NO_COLOR"]
-    {
+    for name in [
+        "DATABASE_URL",
+        "API_URL",
+        "LLM_BASE_URL",
+        "LLM_API_KEY",
+        "GROQ_API_KEY",
+        "GOOGLE_API_KEY",
+        "HELLOSALES_TOKEN",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);

@@ -139,6 +139,8 @@ impl Bench<'_> {
             slots: 8,
             lease_ms: 600_000,
             draining: false,
+            drained: false,
+            kinds: hellosales_worker::pipelines::registry().check().expect("a registry").shapes().kinds().into(),
         };
         lease::beat(&mut connection, &beat).await.expect("a beat");
     }
@@ -318,8 +320,13 @@ impl Bench<'_> {
         if let Some(text) = instead {
             settlement = settlement.with_instead(text);
         }
-        let options =
-            SettleOptions { worker: self.hand, stage_timeout_ms: 30_000, hand_over: false, pauses: Default::default() };
+        let options = SettleOptions {
+            worker: self.hand,
+            stage_timeout_ms: 30_000,
+            hand_over: false,
+            pauses: Default::default(),
+            automatic: Default::default(),
+        };
         settle::settle(&self.worker, &options, vec![settlement]).await
     }
 

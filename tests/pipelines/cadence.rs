@@ -6,6 +6,7 @@ use hellosales_worker::registry::Executed;
 use super::bench::Bench;
 
 const EVERY_TWO: PipelineConfig = PipelineConfig {
+    retention: hellosales_core::retention::Policy::DEFAULT,
     summary_enabled: true,
     summary_threshold: 2,
     summary_keep_last: 2,

@@ -18,6 +18,7 @@ use super::written::{email, script};
 
 /// A summary after every turn, so that the laws see one being asked for and being made.
 const EVERY_TURN: PipelineConfig = PipelineConfig {
+    retention: hellosales_core::retention::Policy::DEFAULT,
     summary_enabled: true,
     summary_threshold: 1,
     summary_keep_last: 2,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hellosales_core::breaker::Health;
 use hellosales_core::provider_call::{self, CallEnd};
 use hellosales_core::queue::End;
 use hellosales_core::queue::cancel::{self, Cancelled};
@@ -177,6 +178,7 @@ async fn a_call_is_closed_once_and_its_cost_added_once() {
             usage_estimated: true,
             cost_cents: 1_000.into(),
             error: None,
+            health: Health::Well,
         };
         assert!(!provider_call::close(&bench.worker, id.into(), &again).await.expect("an answer"));
         assert!(bench.value::<bool>(SUMS).await);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::pipeline::{CHAT, Pipeline, PipelineInput, SUMMARY, enrich, guard, transform, work};
 use hellosales_core::queue::claim::{self, ClaimRequest};
 use hellosales_core::queue::settle::{self, Report, SettleOptions, Settled};
@@ -64,6 +65,8 @@ pub(crate) struct Hand {
     pub db: Database,
     shapes: Shapes,
     hand_over: bool,
+    /// What is redriven by itself.
+    pub automatic: Automatic,
 }
 
 impl Bench<'_> {
@@ -132,7 +135,7 @@ impl Bench<'_> {
     pub(crate) async fn hand_through(&self, url: &str) -> Hand {
         let db = crate::harness::database::pools(url, Role::Worker);
         let shapes = Shapes::new(&[&DIAMOND, &LINE, &CHAT, &SUMMARY]);
-        let hand = Hand { worker: WorkerId::new(), db, shapes, hand_over: false };
+        let hand = Hand { worker: WorkerId::new(), db, shapes, hand_over: false, automatic: Automatic::default() };
         let mut connection = self.db.pools(Role::Worker).connection().await.expect("a connection");
         let beat = lease::Beat {
             worker: hand.worker,
@@ -142,6 +145,8 @@ impl Bench<'_> {
             slots: 8,
             lease_ms: LEASE_MS,
             draining: false,
+            drained: false,
+            kinds: hand.shapes.kinds().into(),
         };
         lease::beat(&mut connection, &beat).await.expect("a beat");
         hand
@@ -325,6 +330,7 @@ impl Hand {
             stage_timeout_ms: 30_000,
             hand_over: self.hand_over,
             pauses: Arc::new(Pauses::read(&self.db).await.expect("the pauses")),
+            automatic: self.automatic,
         };
         settle::settle(&self.db, &options, group).await
     }

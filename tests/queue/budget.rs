@@ -1,6 +1,7 @@
 //! A batch's budget: reserved before each call, spent by what it cost, and never passed, whatever happens.
 
 use futures::future::join_all;
+use hellosales_core::breaker::Health;
 use hellosales_core::provider_call::{self, CallEnd, NewCall, Opened};
 use hellosales_core::queue::ClaimedStep;
 use hellosales_core::queue::submit::NewRun;
@@ -50,6 +51,8 @@ pub(super) fn call(bench: &Bench<'_>, step: &ClaimedStep, batch: BatchId) -> New
         tokens_in: 10,
         batch_id: Some(batch),
         most_cents: MOST,
+        probe: None,
+        most_tokens: 20,
     }
 }
 
@@ -63,6 +66,7 @@ pub(super) fn end(cost_cents: Decimal) -> CallEnd {
         usage_estimated: false,
         cost_cents,
         error: None,
+        health: Health::Well,
     }
 }
 

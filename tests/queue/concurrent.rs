@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::invariant::Scope;
 use hellosales_core::queue::settle::Settled;
 use hellosales_core::queue::{ClaimedStep, End, Settlement, SnoozeReason, cancel, promote, reap, redrive};
@@ -46,7 +47,7 @@ async fn work(bench: &Bench<'_>, hand: &Hand, seed: u64, done: &CancellationToke
             bench.expire(hand).await;
             reap::reap(&hand.db, hand.worker).await.expect("a reap");
             for doomed in reap::doomed(&hand.db, hand.worker).await.expect("an answer") {
-                reap::doom(&hand.db, doomed).await.expect("an answer");
+                reap::doom(&hand.db, doomed, &Automatic::default()).await.expect("an answer");
             }
             bench.thaw(hand).await;
         }

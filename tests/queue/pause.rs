@@ -45,7 +45,7 @@ async fn waiting(bench: &Bench<'_>, run: RunId) -> Option<String> {
     let viewer = Viewer { user_id: bench.user, sees_all: true };
     let mut org = tx.enter(bench.org).await.expect("entered");
     let row = pulse::runs::get(&mut org, run, viewer).await.expect("an answer").expect("the run");
-    row.waiting().map(|waiting| waiting.reason)
+    row.waiting().map(|waiting| waiting.reason.to_string())
 }
 
 #[tokio::test]
@@ -154,6 +154,76 @@ async fn a_look_at_what_is_held_goes_on_where_the_last_one_ended_and_misses_noth
         assert_eq!(looks, 3);
         assert_eq!(bench.value::<i64>("SELECT count(*) FROM pipeline_steps WHERE status = 'ready'").await, 1_201);
         assert_eq!(bench.steps(run).await, ["0 ready"]);
+    })
+    .await;
+}
+
+/// Who asks in these tests.
+const ASKED: pause::Asked<'static> = pause::Asked { actor: "operator:dana", reason: "INC-7" };
+
+#[tokio::test]
+async fn a_lane_is_paused_once_for_a_time_and_resumed_once_and_both_are_written_down() {
+    Bench::run(async |bench| {
+        let operator = bench.db.pools(hellosales_core::Role::Operator);
+        let lane = pause::Scope::Lane(Lane::Standard);
+        let begun = pause::pause(&operator, &lane, ASKED, Some(60_000)).await.expect("an answer");
+        let pause::Done::Now(paused) = begun else { panic!("{begun:?}") };
+        assert_eq!((paused.key.as_str(), paused.actor.as_str(), paused.reason.as_str()), ("standard", "operator:dana", "INC-7"));
+        assert!(paused.until.is_some_and(|until| (until - paused.created_at).num_seconds() == 60));
+        let other = pause::Asked { actor: "operator:lee", reason: "INC-8" };
+        assert_eq!(pause::pause(&operator, &lane, other, None).await.expect("an answer"), pause::Done::Paused(paused.clone()));
+        assert_eq!(pause::list(&operator, 10).await.expect("a list"), std::slice::from_ref(&paused));
+
+        let run = bench.submit().await;
+        let hand = bench.hand().await;
+        assert!(hand.claim(5).await.is_empty());
+        assert_eq!(bench.steps(run).await, ["0 held pause"]);
+        let (done, wakes) = pause::resume(&operator, &lane, other).await.expect("an answer");
+        assert_eq!((done, wakes.lanes), (pause::Done::Now(paused), [false, true, false]));
+        assert_eq!(pause::resume(&operator, &lane, other).await.expect("an answer").0, pause::Done::NotPaused);
+        assert_eq!(hand.claim(5).await.len(), 1);
+        let told = "SELECT concat_ws(' ', actor, action, target_type, target_id, reason) FROM audit_log ORDER BY id";
+        let expected = ["operator:dana lane.pause lane standard INC-7", "operator:lee lane.resume lane standard INC-8"];
+        assert_eq!(bench.column::<String>(told).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_operators_who_pause_at_once_one_does_and_the_other_hears_of_it() {
+    Bench::run(async |bench| {
+        let operator = bench.db.pools(hellosales_core::Role::Operator);
+        let org = pause::Scope::Org(bench.org);
+        let other = pause::Asked { actor: "operator:lee", reason: "INC-8" };
+        let (a, b) = tokio::join!(
+            pause::pause(&operator, &org, ASKED, None),
+            pause::pause(&operator, &org, other, Some(1_000))
+        );
+        let done = [a.expect("an answer"), b.expect("an answer")];
+        let now = done.iter().filter(|one| matches!(one, pause::Done::Now(_))).count();
+        assert_eq!(now, 1, "{done:?}");
+        assert_eq!(bench.value::<i64>("SELECT count(*) FROM audit_log WHERE action = 'org.pause'").await, 1);
+        // One whose time is over counts for nothing.
+        bench.sql("UPDATE pauses SET until = now() - interval '1 second'").await;
+        assert!(matches!(pause::pause(&operator, &org, ASKED, None).await.expect("an answer"), pause::Done::Now(_)));
+        bench.sql("DELETE FROM pauses").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_can_not_be_paused() {
+    Bench::run(async |bench| {
+        let operator = bench.db.pools(hellosales_core::Role::Operator);
+        for scope in [
+            pause::Scope::Pipeline("'; DROP TABLE pauses; --".to_owned()),
+            pause::Scope::Pipeline(String::new()),
+            pause::Scope::Org(hellosales_core::OrgId::new()),
+        ] {
+            let done = pause::pause(&operator, &scope, ASKED, None).await.expect("an answer");
+            assert_eq!(done, pause::Done::Unknown, "{scope:?}");
+        }
+        assert_eq!(bench.value::<i64>("SELECT (SELECT count(*) FROM pauses) + (SELECT count(*) FROM audit_log)").await, 0);
     })
     .await;
 }

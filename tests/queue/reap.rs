@@ -1,5 +1,6 @@
 //! Workers that die, freeze and hang.
 
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::queue::settle::Settled;
 use hellosales_core::queue::{Settlement, reap};
 
@@ -77,7 +78,7 @@ async fn rule_05_three_crashes_are_a_death_and_no_neighbour_dies() {
         assert_eq!(crash(bench, &third).await, 1);
         let doomed = reap::doomed(&third.db, third.worker).await.expect("an answer");
         assert_eq!(doomed.len(), 1);
-        assert!(reap::doom(&third.db, doomed[0]).await.expect("a death").0);
+        assert!(reap::doom(&third.db, doomed[0], &Automatic::default()).await.expect("a death").0);
         let died: String = bench
             .value(&format!(
                 "SELECT concat_ws(' ', r.status, r.error_code, s.status, s.failures, s.crashes)
@@ -86,7 +87,7 @@ async fn rule_05_three_crashes_are_a_death_and_no_neighbour_dies() {
             .await;
         assert_eq!(died, "failed LEASE_EXPIRED dead 0 3");
         assert_eq!(bench.steps(harmless).await, ["0 ready"]);
-        assert!(!reap::doom(&third.db, doomed[0]).await.expect("an answer").0, "once only");
+        assert!(!reap::doom(&third.db, doomed[0], &Automatic::default()).await.expect("an answer").0, "once only");
         bench.thaw(&third).await;
         let settled = third.settle_one(Settlement::new(suspect, ok())).await;
         assert!(matches!(settled, Settled::Fenced), "{settled:?}");
@@ -104,7 +105,7 @@ async fn rule_05_a_worker_that_beats_again_before_the_death_of_its_step_keeps_it
         bench.expire(&hand).await;
         let doomed = reap::doomed(&hand.db, hand.worker).await.expect("an answer");
         bench.thaw(&hand).await;
-        assert!(!reap::doom(&hand.db, doomed[0]).await.expect("an answer").0);
+        assert!(!reap::doom(&hand.db, doomed[0], &Automatic::default()).await.expect("an answer").0);
         assert_eq!(reap::reap(&hand.db, hand.worker).await.expect("a reap").steps.len(), 0);
         hand.land(suspect, ok()).await;
     })
@@ -204,7 +205,7 @@ async fn a_stage_that_hangs_the_third_time_is_dead() {
         let overdue = reap::overdue(&hung.db, 1).await.expect("an answer");
         assert_eq!(reap::reap_overdue(&hung.db, overdue[0]).await.expect("a reap").steps, []);
         let doomed = reap::doomed(&hung.db, hung.worker).await.expect("an answer");
-        assert!(reap::doom(&hung.db, doomed[0]).await.expect("a death").0);
+        assert!(reap::doom(&hung.db, doomed[0], &Automatic::default()).await.expect("a death").0);
         assert_eq!(bench.status(run).await, "failed");
     })
     .await;

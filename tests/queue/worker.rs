@@ -1,5 +1,6 @@
 //! Workers as they run, several in one process, with stages that do what the test says.
 
+mod deploys;
 mod ends;
 mod fairness;
 mod script;

@@ -14,7 +14,14 @@ const OF_NO_ORGANISATION: &[(&str, &str)] = &[
     ("users", "a person may be of several organisations"),
     ("workers", "processes serve all organisations"),
     ("leases", "duties of processes"),
-    ("pauses", "a lane's or a pipeline's is of no organisation; a batch's names its own, and the api sees no other"),
+    ("pauses", "a lane's or a pipeline's is of no organisation; the api sees those, and its own organisation's"),
+    ("budget_defaults", "the settings' budget, for all organisations that have none of their own"),
+    ("breakers", "a provider is down for everybody"),
+    ("breaker_counts", "what became of calls of all organisations, without a word of whose"),
+    ("breaker_events", "when a provider was down"),
+    ("limits", "a provider's limits are the installation's; an organisation's are its budgets"),
+    ("retention_marks", "how far duties have come that serve all organisations"),
+    ("ops", "an operator's is over organisations; the api sees those of its own only, and each item names its own"),
     (
         "audit_log",
         "what is done to a lane, a provider or the installation is of no organisation; the api sees its own entries only",
@@ -140,6 +147,8 @@ async fn two_organisations(owner: &mut Owner) -> [OrgId; 2] {
                    VALUES ('{org}', '{org}', 'running', 'general', true, 0, 1);
                  INSERT INTO batch_items (org_id, batch_id, n, client_id) VALUES ('{org}', '{org}', 0, '{org}');
                  INSERT INTO batch_budgets (batch_id, org_id, max_cost_cents) VALUES ('{org}', '{org}', 1);
+                 INSERT INTO budgets (org_id, updated_by) VALUES ('{org}', 'x');
+                 INSERT INTO budget_windows (org_id, span, starts_at) VALUES ('{org}', 'day', now() - interval '30 days');
                  INSERT INTO pauses (scope, key, org_id, actor, reason) VALUES ('batch', '{org}', '{org}', 'x', 'x');
                  INSERT INTO client_import_rows (org_id, import_id, n, person, client_id, person_key, cells)
                    VALUES ('{org}', '{org}', 0, 0, '{org}', '{org}', '{{}}');

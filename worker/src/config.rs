@@ -1,14 +1,22 @@
 //! Settings of the worker: the one place that reads the environment. A setting that can't be read stops the start with
 //! its name and what it should be; an empty one counts as not set.
 
+mod budget;
+mod door;
 mod provider;
+mod retention;
 mod runtime;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-pub use provider::ProviderConfig;
+use hellosales_core::retention::Policy;
+
+pub use budget::BudgetConfig;
+pub use door::DoorConfig;
+pub use provider::{Dialect, ProviderConfig, ServerConfig};
+pub use retention::read as read_retention;
 pub use runtime::WorkerConfig;
 
 /// A setting that can't be used.
@@ -98,6 +106,8 @@ pub struct PipelineConfig {
     pub guardrails_enabled: bool,
     /// `STAGE_TIMEOUT_MS`: how long an attempt of a stage may take whose graph says nothing.
     pub stage_timeout_ms: i32,
+    /// `RETENTION_…_DAYS`: how long what is kept.
+    pub retention: Policy,
 }
 
 impl Default for PipelineConfig {
@@ -108,6 +118,7 @@ impl Default for PipelineConfig {
             summary_keep_last: 6,
             guardrails_enabled: true,
             stage_timeout_ms: 30_000,
+            retention: Policy::default(),
         }
     }
 }
@@ -125,6 +136,7 @@ impl PipelineConfig {
             summary_keep_last: settings.number("SUMMARY_KEEP_LAST", default.summary_keep_last, KEEP_LAST)?,
             guardrails_enabled: settings.flag("GUARDRAILS_ENABLED", default.guardrails_enabled)?,
             stage_timeout_ms: settings.number("STAGE_TIMEOUT_MS", default.stage_timeout_ms, 100..=3_600_000)?,
+            retention: retention::read(settings)?,
         };
         if !config.guardrails_enabled {
             tracing::warn!(
@@ -159,6 +171,7 @@ mod tests {
             ("SUMMARY_KEEP_LAST", "2"),
             ("GUARDRAILS_ENABLED", "OFF"),
             ("STAGE_TIMEOUT_MS", "1500"),
+            ("RETENTION_RUNS_DAYS", "400"),
         ]);
         let expected = PipelineConfig {
             summary_enabled: false,
@@ -166,6 +179,7 @@ mod tests {
             summary_keep_last: 2,
             guardrails_enabled: false,
             stage_timeout_ms: 1500,
+            retention: Policy { runs_days: 400, ..Policy::default() },
         };
         assert_eq!(config.unwrap(), expected);
     }

@@ -29,6 +29,8 @@ pub(crate) struct Heart {
     pub(crate) beat: Beat,
     pub(crate) contact: Contact,
     pub(crate) draining: CancellationToken,
+    /// Told when it drains and nothing runs any more.
+    pub(crate) drained: CancellationToken,
 }
 
 impl Heart {
@@ -59,16 +61,23 @@ impl Heart {
     ) -> Option<DatabaseError> {
         loop {
             self.beat.draining = self.draining.is_cancelled();
+            self.beat.drained = self.drained.is_cancelled();
             let sent = Instant::now();
             match timeout(patience, lease::beat(&mut connection, &self.beat)).await {
-                Ok(Ok(())) => self.contact.beaten(sent),
+                Ok(Ok(is_to_drain)) => {
+                    self.contact.beaten(sent);
+                    if is_to_drain && !self.draining.is_cancelled() {
+                        tracing::info!(worker_id = %self.beat.worker, "an operator drains this worker: it takes nothing more");
+                        self.draining.cancel();
+                    }
+                }
                 missed => return missed.ok().and_then(Result::err),
             }
-            if self.beat.draining {
-                sleep(interval).await;
-            } else {
-                // Whichever comes first: the next beat says what holds then.
-                let _drained = timeout(interval, self.draining.cancelled()).await;
+            // Whichever comes first: the next beat says what holds then.
+            match (self.beat.draining, self.beat.drained) {
+                (false, _) => drop(timeout(interval, self.draining.cancelled()).await),
+                (true, false) => drop(timeout(interval, self.drained.cancelled()).await),
+                (true, true) => sleep(interval).await,
             }
         }
     }

@@ -2,7 +2,9 @@
 //! Each duty is a loop of its own; none of them is ever behind another.
 
 mod admitter;
+mod door;
 mod janitor;
+mod operations;
 mod orphans;
 mod pauses;
 mod promoter;
@@ -12,10 +14,14 @@ mod twins;
 
 use std::sync::{Arc, Mutex};
 
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::notify::Notifier;
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::{Database, WorkerId};
 use tokio::time::Duration;
+use tokio_util::sync::CancellationToken;
 
+use crate::config::WorkerConfig;
 use crate::environment::Environment;
 use sightings::Sightings;
 
@@ -30,13 +36,34 @@ pub(crate) struct Maintenance {
     pub(crate) worker: WorkerId,
     pub(crate) notifier: Notifier,
     pub(crate) lease: Duration,
+    /// It takes nothing more on.
+    pub(crate) draining: CancellationToken,
+    automatic: Automatic,
+    pipelines: Arc<[&'static Pipeline]>,
     sightings: Arc<Mutex<Sightings>>,
 }
 
 impl Maintenance {
-    pub(crate) fn new(environment: Environment, worker: WorkerId, notifier: Notifier, lease: Duration) -> Self {
+    pub(crate) fn new(
+        environment: Environment,
+        worker: WorkerId,
+        notifier: Notifier,
+        (config, pipelines): (&WorkerConfig, Arc<[&'static Pipeline]>),
+        draining: CancellationToken,
+    ) -> Self {
+        let (lease, automatic) = (config.lease, config.automatic);
         let sightings = Arc::new(Mutex::new(Sightings::new(lease)));
-        Self { database: environment.database.clone(), environment, worker, notifier, lease, sightings }
+        Self {
+            database: environment.database.clone(),
+            environment,
+            worker,
+            notifier,
+            lease,
+            draining,
+            automatic,
+            pipelines,
+            sightings,
+        }
     }
 
     fn lease_ms(&self) -> i64 {

@@ -2,16 +2,25 @@
 //! through, and the prices.
 
 pub mod call;
+pub mod chain;
+mod exchange;
+pub mod google;
 pub mod http;
 pub mod openai;
 pub mod price;
 pub mod schema;
+pub mod set;
 mod sse;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod wire_faults;
 
 use std::fmt;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
+use hellosales_core::breaker::Health;
 use hellosales_core::queue::SnoozeReason;
 use hellosales_core::{ErrorCode, Failure};
 use serde::Serialize;
@@ -224,6 +233,32 @@ impl ProviderError {
         )
     }
 
+    /// What it says of the provider: what counts for its breaker. One that refuses, limits or doesn't know us works.
+    #[must_use]
+    pub const fn health(&self) -> Health {
+        match self {
+            Self::TimeoutBeforeFirstToken(_)
+            | Self::TimeoutAfterFirstToken(_)
+            | Self::Unavailable { .. }
+            | Self::CutStream
+            | Self::Malformed(_)
+            | Self::TooLong(_) => Health::Fault,
+            Self::RateLimited { .. }
+            | Self::QuotaSpent
+            | Self::DoesNotFit(_)
+            | Self::Refused
+            | Self::InvalidRequest { .. }
+            | Self::ContextTooLong
+            | Self::Unauthorised(_) => Health::Well,
+        }
+    }
+
+    /// Whether another provider may answer where this one didn't: not what is wrong with the request itself.
+    #[must_use]
+    pub const fn helps_elsewhere(&self) -> bool {
+        !matches!(self, Self::Refused | Self::InvalidRequest { .. } | Self::DoesNotFit(_))
+    }
+
     /// When the provider says that it may be asked again.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
@@ -277,7 +312,7 @@ impl ProviderError {
 
 /// How long a limited call waits: what the provider asks for, and up to a fifth more, so that those who wait don't come
 /// back as one.
-fn pause(retry_after: Option<Duration>) -> Duration {
+pub(crate) fn pause(retry_after: Option<Duration>) -> Duration {
     let least = retry_after.unwrap_or(Duration::from_secs(5)).max(Duration::from_secs(1));
     least.mul_f64(rand::random_range(1.0..1.2))
 }

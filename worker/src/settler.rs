@@ -9,6 +9,7 @@ mod companions;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use hellosales_core::dead_letter::Automatic;
 use hellosales_core::notify::Notifier;
 use hellosales_core::queue::settle::{SettleOptions, Settled, settle};
 use hellosales_core::queue::{ClaimedStep, End, Pauses, Settlement};
@@ -57,6 +58,7 @@ pub(crate) struct Desk {
     database: Database,
     worker: WorkerId,
     stage_timeout_ms: i32,
+    automatic: Automatic,
     notifier: Notifier,
     draining: CancellationToken,
     pauses: watch::Receiver<Arc<Pauses>>,
@@ -68,6 +70,7 @@ pub(crate) struct DeskParts {
     pub(crate) database: Database,
     pub(crate) worker: WorkerId,
     pub(crate) stage_timeout_ms: i32,
+    pub(crate) automatic: Automatic,
     pub(crate) notifier: Notifier,
     pub(crate) draining: CancellationToken,
     /// What stands still, as it was last read.
@@ -77,8 +80,9 @@ pub(crate) struct DeskParts {
 impl Settler {
     pub(crate) fn new(parts: DeskParts) -> (Self, Desk) {
         let (sender, inbox) = mpsc::channel(MAX_GROUP);
-        let DeskParts { database, worker, stage_timeout_ms, notifier, draining, pauses } = parts;
-        (Self { inbox: sender }, Desk { inbox, database, worker, stage_timeout_ms, notifier, draining, pauses })
+        let DeskParts { database, worker, stage_timeout_ms, automatic, notifier, draining, pauses } = parts;
+        let desk = Desk { inbox, database, worker, stage_timeout_ms, automatic, notifier, draining, pauses };
+        (Self { inbox: sender }, desk)
     }
 
     /// Hands in a result and waits until it is settled, however long that takes. `None`: the worker is gone.
@@ -140,6 +144,7 @@ impl Desk {
             stage_timeout_ms: self.stage_timeout_ms,
             hand_over: !self.draining.is_cancelled(),
             pauses: Arc::clone(&self.pauses.borrow()),
+            automatic: self.automatic,
         }
     }
 }

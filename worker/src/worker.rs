@@ -37,7 +37,7 @@ pub struct Worker;
 pub struct WorkerHandle {
     id: WorkerId,
     address: Option<SocketAddr>,
-    draining: CancellationToken,
+    stopping: CancellationToken,
     kill: CancellationToken,
     ended: CancellationToken,
 }
@@ -88,7 +88,7 @@ impl WorkerHandle {
     /// Tells it to stop, and waits until it has: nothing more is claimed or handed over, what runs may end within
     /// the grace period, the rest is given back.
     pub async fn drain(&self) {
-        self.draining.cancel();
+        self.stopping.cancel();
         self.ended.cancelled().await;
     }
 
@@ -102,6 +102,6 @@ impl WorkerHandle {
 impl Drop for WorkerHandle {
     /// A worker that nobody can stop any more is stopped.
     fn drop(&mut self) {
-        self.draining.cancel();
+        self.stopping.cancel();
     }
 }

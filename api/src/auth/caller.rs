@@ -45,6 +45,12 @@ impl Caller {
         self.identity.user_id
     }
 
+    /// Whether one of the permissions is there of which a route of this kind asks one.
+    #[must_use]
+    pub(crate) fn has_any<G: Grant>(&self) -> bool {
+        G::ANY_OF.is_empty() || G::ANY_OF.iter().any(|permission| self.permissions.contains(permission))
+    }
+
     /// As one who looks at sessions.
     #[must_use]
     pub(crate) fn viewer(&self) -> Viewer {
@@ -148,9 +154,8 @@ impl<G: Grant> FromRequestParts<AppState> for May<G> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let caller = authenticate(parts, state).await?;
-        let may = G::ANY_OF.is_empty() || G::ANY_OF.iter().any(|permission| caller.permissions.contains(permission));
         let has_all = G::ALL_OF.iter().all(|permission| caller.permissions.contains(permission));
-        if may && has_all {
+        if caller.has_any::<G>() && has_all {
             return Ok(Self { caller, grant: PhantomData });
         }
         let names: Vec<&str> = G::ANY_OF.iter().map(|permission| permission.as_str()).collect();

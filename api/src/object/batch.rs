@@ -1,7 +1,7 @@
 //! `email_batch`: the same in a 202, in `GET /email-batches/{id}`, and in events.
 
 use chrono::{DateTime, Utc};
-use hellosales_core::batch::{Batch, BatchStatus};
+use hellosales_core::batch::Batch;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
@@ -92,7 +92,7 @@ pub(crate) struct BatchObject {
     /// When it will be done if it goes on like that.
     pub eta: Option<DateTime<Utc>>,
     pub input: Input,
-    /// Why it doesn't move: `awaiting_approval`, `budget`, `no_worker`.
+    /// Why it doesn't move: `awaiting_approval`, or what all its live runs wait for.
     pub waiting: Option<Waiting>,
     pub created_by: Option<Uuid>,
     pub created_at: DateTime<Utc>,
@@ -136,7 +136,7 @@ impl From<&Batch> for BatchObject {
                 import_id: batch.import_id.map(|id| id.uuid()),
                 sample: batch.sample,
             },
-            waiting: waiting(batch),
+            waiting: batch.waiting().map(Waiting::from),
             created_by: batch.created_by.map(|id| id.uuid()),
             created_at: batch.created_at,
             completed_at: batch.completed_at,
@@ -168,23 +168,4 @@ impl BatchObject {
 pub(crate) fn etag(id: Uuid, name: Option<&str>, instructions: Option<&str>, max_cost_cents: Option<Decimal>) -> ETag {
     let max = max_cost_cents.map(|cents| cents.normalize().to_string());
     ETag::digest(&super::digest(&serde_json::json!([id, name, instructions, max])))
-}
-
-fn waiting(batch: &Batch) -> Option<Waiting> {
-    if let Some(stored) = &batch.waiting {
-        let text = |name: &str| stored.get(name).and_then(Value::as_str).map(str::to_owned);
-        return Some(Waiting { reason: text("reason")?, until: text("until"), detail: text("detail") });
-    }
-    let waiting = |reason: &str, detail: &str| {
-        Some(Waiting { reason: reason.to_owned(), until: None, detail: Some(detail.to_owned()) })
-    };
-    match BatchStatus::parse(&batch.status) {
-        Ok(BatchStatus::AwaitingApproval) => {
-            waiting("awaiting_approval", "its sample is written: approve it, write it again, or cancel")
-        }
-        Ok(BatchStatus::Running | BatchStatus::Cancelling) if !batch.has_worker => {
-            waiting("no_worker", "no worker is alive")
-        }
-        _ => None,
-    }
 }

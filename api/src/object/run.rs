@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use hellosales_core::content::interaction::Interaction;
 use hellosales_core::pulse::Written;
 use hellosales_core::pulse::runs::{Run, RunRow};
+use hellosales_core::pulse::why;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +20,13 @@ pub(crate) struct Waiting {
     pub reason: String,
     pub until: Option<String>,
     pub detail: Option<String>,
+}
+
+impl From<why::Waiting> for Waiting {
+    fn from(waiting: why::Waiting) -> Self {
+        let why::Waiting { reason, until, detail } = waiting;
+        Self { reason: reason.as_str().to_owned(), until: until.map(timestamp), detail }
+    }
 }
 
 /// How far a run has come.
@@ -137,7 +145,7 @@ impl From<Run> for RunObject {
         Self {
             object: "run",
             id,
-            waiting: waiting.map(|w| Waiting { reason: w.reason, until: w.until.map(timestamp), detail: w.detail }),
+            waiting: waiting.map(Waiting::from),
             progress: Progress {
                 stage: progress.stage,
                 done: progress.done,

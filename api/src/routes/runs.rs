@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use hellosales_core::pulse::runs::{self, Run, RunFilter};
 use hellosales_core::queue::cancel::{self, Cancelled};
-use hellosales_core::queue::redrive::{self, Redriven};
+use hellosales_core::queue::redrive::{self, Redrive, Redriven};
 use hellosales_core::run::{RunStatus, StatusReason};
 use hellosales_core::stream::MINORS;
 use hellosales_core::{ErrorCode, RunId};
@@ -83,6 +83,9 @@ pub(super) async fn submitted(
         Some(seconds) => with_header(response, "preference-applied", &format!("wait={seconds}")),
         None => with_header(response, "retry-after", "1"),
     };
+    if let Some(left) = submitted.left {
+        left.write(&mut response);
+    }
     Ok(if submitted.replayed { with_header(response, REPLAYED.0, REPLAYED.1) } else { response })
 }
 
@@ -211,19 +214,22 @@ async fn retry(
 ) -> Result<Response, Problem> {
     let caller = may.caller;
     read(&state, &caller, id).await?;
-    let (work, org, actor) = (state.clone(), caller.org(), format!("user:{}", caller.user()));
+    let (work, org, user) = (state.clone(), caller.org(), caller.user());
     let redriven = async move {
-        let (redriven, wakes) = redrive::resume(&work.db, org, id, &actor).await?;
+        let actor = format!("user:{user}");
+        let how = Redrive { user: Some(user), ..Redrive::new(&actor) };
+        let (redriven, wakes) = redrive::redrive(&work.db, org, id, &how).await?;
         work.notifier.send(wakes);
         Ok(redriven)
     };
     match state.detached(redriven).await? {
-        Redriven::Resumed { .. } => {
+        Redriven::Resumed { .. } | Redriven::Restarted { .. } => {
             let row = read(&state, &caller, id).await?;
             let response = json(StatusCode::ACCEPTED, &RunObject::from(row));
             Ok(with_header(with_header(response, "location", &format!("/runs/{id}")), "retry-after", "1"))
         }
         Redriven::InvalidState(status) => Err(Problem::new(ErrorCode::InvalidState, format!("the run is {status}"))),
+        Redriven::Refused(refusal) => Err(Problem::new(ErrorCode::InvalidState, refusal.to_string())),
         Redriven::NotFound => Err(run_not_found()),
     }
 }

@@ -93,7 +93,7 @@ pub(super) async fn estimate(args: EstimateArgs, global: &Global, output: Output
     let api = args.caller.connect(global)?;
     let (answer, estimate) = ask_estimate(&api, &args.order.body()?).await?;
     match output.format {
-        Format::Table | Format::Csv => output.data(estimate.line())?,
+        Format::Table | Format::Wide | Format::Csv => output.data(estimate.line())?,
         Format::Json | Format::Jsonl => output.json(&answer)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -120,7 +120,9 @@ pub(super) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         output.say("this key came before: it is the batch of then");
     }
     match output.format {
-        Format::Table | Format::Csv => output.data(format!("batch {}: {}", batch.id, show::line(&batch)))?,
+        Format::Table | Format::Wide | Format::Csv => {
+            output.data(format!("batch {}: {}", batch.id, show::line(&batch)))?
+        }
         Format::Json | Format::Jsonl => output.json(&answer)?,
     }
     if args.watch {

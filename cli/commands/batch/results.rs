@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
         format => {
             let path = format!("/email-batches/{id}/results?limit=100{filter}");
             match (format, target.is_file()) {
-                (Format::Table, false) => table(&api, &path, output).await?,
+                (Format::Table | Format::Wide, false) => table(&api, &path, output).await?,
                 (Format::Json, _) => json(&api, &path, &mut target).await?,
                 _ => lines(&api, &path, &mut target).await?,
             }

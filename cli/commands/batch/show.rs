@@ -35,7 +35,7 @@ pub(super) async fn list(args: ListArgs, global: &Global, output: Output) -> any
     let path = format!("/email-batches?limit={}{status}", args.limit);
     let (rows, next) = api.rows(&path, args.cursor.as_deref()).await?;
     match output.format {
-        Format::Table | Format::Csv => {
+        Format::Table | Format::Wide | Format::Csv => {
             let mut table = Table::new(&["id", "status", "done", "failed", "cents", "type", "name", "created"]);
             for row in &rows {
                 let batch = Batch::deserialize(row)?;
@@ -69,7 +69,7 @@ pub(super) async fn show(args: One, global: &Global, output: Output) -> anyhow::
     let api = args.caller.connect(global)?;
     let answer = read(&api, &args.id).await?;
     match output.format {
-        Format::Table | Format::Csv => tell(&Batch::deserialize(&answer)?, output)?,
+        Format::Table | Format::Wide | Format::Csv => tell(&Batch::deserialize(&answer)?, output)?,
         Format::Json | Format::Jsonl => output.json(&answer)?,
     }
     Ok(ExitCode::SUCCESS)

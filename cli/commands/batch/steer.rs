@@ -107,7 +107,7 @@ async fn tell(api: &Api, id: Uuid, verb: Verb, watch: bool, output: Output) -> a
     let answer = api.steer_batch(id, verb.as_str()).await?;
     let batch = Batch::deserialize(&answer)?;
     match output.format {
-        Format::Table | Format::Csv => output.data(format!("batch {id}: {}", show::line(&batch)))?,
+        Format::Table | Format::Wide | Format::Csv => output.data(format!("batch {id}: {}", show::line(&batch)))?,
         Format::Json | Format::Jsonl => output.json(&answer)?,
     }
     if watch {

@@ -81,7 +81,7 @@ pub(crate) async fn run(args: Args, global: &Global, output: Output) -> anyhow::
     let answer: Value = api.upload(&path, "text/csv", file).await?;
     let import = Import::deserialize(&answer)?;
     match output.format {
-        Format::Table | Format::Csv => show(&import, args.dry_run, output)?,
+        Format::Table | Format::Wide | Format::Csv => show(&import, args.dry_run, output)?,
         Format::Json | Format::Jsonl => output.json(&answer)?,
     }
     if !import.ignored_columns.is_empty() {

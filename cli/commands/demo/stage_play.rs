@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::control::Control;
-use super::timeline::picture;
 use crate::client::{Api, Event, Follow, Run};
 use crate::output::{Output, Paint};
 use crate::stack::Stack;
+use crate::timeline::picture;
 
 /// No turn takes longer here.
 const PATIENCE: Duration = Duration::from_secs(60);

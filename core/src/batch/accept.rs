@@ -222,6 +222,8 @@ fn fresh(org: OrgId, new: &NewBatch, chosen: choose::Chosen) -> Batch {
         completed_in_last_minute: 0,
         to_do: new.sample.map_or(total, i64::from),
         has_worker: false,
+        pause: None,
+        delay: None,
         at: DateTime::UNIX_EPOCH,
     }
 }

@@ -121,7 +121,7 @@ macro_rules! select {
             Row,
             r#"SELECT i.n, i.shown AS "status!", i.client_id AS "client_id: ClientId", c.name AS "client_name?", c.company AS "client_company?",
                  c.email AS "client_email?", i.run_id AS "run_id: RunId",
-                 CASE WHEN i.status = 'failed' THEN i.failure END AS failure,
+                 CASE WHEN i.shown = 'failed' THEN i.failure END AS failure,
                  i.cost_cents + CASE WHEN i.status = 'admitted' THEN i.run_cost ELSE 0 END AS "cost_cents!",
                  i.ended_at, e.email_id AS "email_id?: EmailId", e.version AS "version?", e.id AS "version_id?: EmailVersionId",
                  e.name AS "email_name?", e.email_type AS "email_type?", e.subject AS "subject?", e.body AS "body?",
@@ -129,9 +129,12 @@ macro_rules! select {
                  e.warnings AS "email_warnings?", e.origin AS "origin?"
                FROM (
                  SELECT t.*, r.failure, r.total_cost_cents AS run_cost, r.target_id,
-                   CASE t.status WHEN 'waiting' THEN 'queued' WHEN 'admitted'
-                     THEN CASE r.status WHEN 'running' THEN 'running' ELSE 'queued' END ELSE t.status END AS shown
-                 FROM batch_items t
+                   CASE t.status
+                     WHEN 'waiting' THEN CASE WHEN b.status <> 'cancelling' THEN 'queued' WHEN t.run_id IS NULL THEN 'cancelled' ELSE 'failed' END
+                     WHEN 'admitted' THEN CASE WHEN r.status = 'running' AND NOT EXISTS (
+                       SELECT 1 FROM pipeline_steps s WHERE s.run_id = t.run_id AND s.status IN ('delayed', 'held')) THEN 'running' ELSE 'queued' END
+                     ELSE t.status END AS shown
+                 FROM batch_items t JOIN email_batches b ON b.id = t.batch_id
                  LEFT JOIN LATERAL (SELECT status, failure, total_cost_cents, target_id FROM pipeline_runs WHERE id = t.run_id OFFSET 0) r ON true
                  WHERE t.org_id = $1 AND t.batch_id = $2
                ) i
@@ -191,11 +194,14 @@ pub async fn count_items(tx: &mut OrgTx<'_>, batch: BatchId, filter: ItemFilter)
     let org = tx.org().uuid();
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM (
-             SELECT 1 FROM batch_items i
+             SELECT 1 FROM batch_items i JOIN email_batches b ON b.id = i.batch_id
              LEFT JOIN LATERAL (SELECT status FROM pipeline_runs WHERE i.status = 'admitted' AND id = i.run_id OFFSET 0) r ON true
              WHERE i.org_id = $1 AND i.batch_id = $2
-               AND ($3::text IS NULL OR $3 = CASE i.status WHEN 'waiting' THEN 'queued' WHEN 'admitted'
-                 THEN CASE r.status WHEN 'running' THEN 'running' ELSE 'queued' END ELSE i.status END)
+               AND ($3::text IS NULL OR $3 = CASE i.status
+                 WHEN 'waiting' THEN CASE WHEN b.status <> 'cancelling' THEN 'queued' WHEN i.run_id IS NULL THEN 'cancelled' ELSE 'failed' END
+                 WHEN 'admitted' THEN CASE WHEN r.status = 'running' AND NOT EXISTS (
+                   SELECT 1 FROM pipeline_steps s WHERE s.run_id = i.run_id AND s.status IN ('delayed', 'held')) THEN 'running' ELSE 'queued' END
+                 ELSE i.status END)
                AND ($4::boolean IS NULL OR (i.warnings > 0) = $4)
              LIMIT $5) one"#,
         org,

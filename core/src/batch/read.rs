@@ -10,6 +10,7 @@ use crate::content::{COUNT_LIMIT, Total};
 use crate::database::OrgTx;
 use crate::error::DatabaseError;
 use crate::id::{BatchId, ImportId, OrgId, ProductId, UserId};
+use crate::pulse::why::PauseSeen;
 
 /// More batches than this can't be under way in an organisation, whatever is set.
 pub const MAX_LIVE: i64 = 1_000;
@@ -49,8 +50,23 @@ pub struct Batch {
     pub to_do: i64,
     /// Whether any worker is alive.
     pub has_worker: bool,
+    /// What stands still that it is of, itself included.
+    pub pause: Option<PauseSeen>,
+    /// What its live runs wait for, if none of them moves: what is over first.
+    pub delay: Option<Delay>,
     /// When this was read, by the database's clock.
     pub at: DateTime<Utc>,
+}
+
+/// Why the step of a batch's run is delayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delay {
+    /// The reason's word.
+    pub reason: Option<String>,
+    /// The same, for people.
+    pub detail: Option<String>,
+    /// Until when.
+    pub until: DateTime<Utc>,
 }
 
 /// A batch's items, by how they stand.
@@ -105,10 +121,20 @@ struct Row {
     live_cost: Decimal,
     last_minute: i64,
     has_worker: bool,
+    pause_scope: Option<String>,
+    pause_key: Option<String>,
+    pause_reason: Option<String>,
+    pause_until: Option<DateTime<Utc>>,
+    moving: i64,
+    delay_reason: Option<String>,
+    delay_detail: Option<String>,
+    delayed_until: Option<DateTime<Utc>>,
     at: DateTime<Utc>,
 }
 
-/// One statement's columns, for one batch and for many. Each part is looked up by an index of the items: the join with the
+/// One statement's columns, for one batch and for many. What waits in a batch that is being cancelled is not begun any more, and
+/// counts as what it will be: cancelled, or failed if it waited for a retry. A run that waits for its time, or that a pause holds,
+/// isn't being written. Each part is looked up by an index of the items: the join with the
 /// live runs is never wider than a window of admission.
 macro_rules! select {
     (@ $where:tt, $($argument:expr),+) => {
@@ -122,27 +148,42 @@ macro_rules! select {
                  c.cancelled AS "cancelled!", c.warned AS "warned!", c.sample_to_do AS "sample_to_do!", c.ended_cost AS "ended_cost!",
                  l.running AS "running!", l.live_cost AS "live_cost!", m.last_minute AS "last_minute!",
                  EXISTS (SELECT 1 FROM workers w WHERE w.lease_until > now() AND NOT w.draining) AS "has_worker!",
+                 a.scope AS "pause_scope?", a.key AS "pause_key?", a.reason AS "pause_reason?", a.until AS "pause_until?",
+                 l.moving AS "moving!", l.delay ->> 0 AS delay_reason, l.delay ->> 1 AS delay_detail, l.delayed_until AS delayed_until,
                  statement_timestamp() AS "at!"
                FROM (SELECT * FROM email_batches "# + $where + r#") b
                CROSS JOIN LATERAL (
-                 SELECT count(*) AS total, count(*) FILTER (WHERE i.status = 'completed') AS completed, count(*) FILTER (WHERE i.status = 'failed') AS failed,
-                   count(*) FILTER (WHERE i.status = 'cancelled') AS cancelled,
+                 SELECT count(*) AS total, count(*) FILTER (WHERE i.status = 'completed') AS completed, count(*) FILTER (WHERE i.status = 'failed' OR i.status = 'waiting' AND b.status = 'cancelling' AND i.run_id IS NOT NULL) AS failed,
+                   count(*) FILTER (WHERE i.status = 'cancelled' OR i.status = 'waiting' AND b.status = 'cancelling' AND i.run_id IS NULL) AS cancelled,
                    count(*) FILTER (WHERE i.status = 'completed' AND i.warnings > 0) AS warned,
                    count(*) FILTER (WHERE i.sampled AND i.status IN ('waiting', 'admitted')) AS sample_to_do,
                    coalesce(sum(i.cost_cents), 0) AS ended_cost
                  FROM batch_items i WHERE i.batch_id = b.id AND i.org_id = b.org_id
                ) c
                CROSS JOIN LATERAL (
-                 SELECT count(*) FILTER (WHERE r.status = 'running') AS running,
-                   coalesce(sum(r.total_cost_cents), 0) AS live_cost
+                 SELECT count(*) FILTER (WHERE r.status = 'running' AND coalesce(s.status, 'running') NOT IN ('delayed', 'held')) AS running,
+                   coalesce(sum(r.total_cost_cents), 0) AS live_cost, count(*) FILTER (WHERE s.status IN ('ready', 'running')) AS moving,
+                   (array_agg(jsonb_build_array(s.delay_reason, s.detail) ORDER BY s.available_at) FILTER (WHERE s.status = 'delayed'))[1] AS delay,
+                   min(s.available_at) AS delayed_until
                  FROM batch_items i
                  CROSS JOIN LATERAL (SELECT status, total_cost_cents FROM pipeline_runs WHERE id = i.run_id OFFSET 0) r
+                 LEFT JOIN LATERAL (
+                   SELECT p.status, p.delay_reason, p.available_at, coalesce(p.delay_detail, p.error ->> 'message') AS detail FROM pipeline_steps p
+                   WHERE p.run_id = i.run_id AND p.status NOT IN ('completed', 'skipped')
+                   ORDER BY CASE p.status WHEN 'running' THEN 0 WHEN 'ready' THEN 1 WHEN 'delayed' THEN 2 ELSE 3 END LIMIT 1
+                 ) s ON true
                  WHERE i.batch_id = b.id AND i.org_id = b.org_id AND i.status = 'admitted'
                ) l
                CROSS JOIN LATERAL (
                  SELECT count(*) AS last_minute FROM batch_items i
                  WHERE i.batch_id = b.id AND i.org_id = b.org_id AND i.ended_at > now() - interval '1 minute' AND i.status = 'completed'
                ) m
+               LEFT JOIN LATERAL (
+                 SELECT u.scope, u.key, u.reason, u.until FROM pauses u
+                 WHERE (u.until IS NULL OR u.until > now())
+                   AND (u.scope, u.key) IN (('batch', b.id::text), ('org', b.org_id::text), ('pipeline', 'email'), ('lane', 'bulk'))
+                 ORDER BY u.scope LIMIT 1
+               ) a ON true
                ORDER BY b.created_at DESC, b.id DESC"#,
             $($argument),+
         )
@@ -213,6 +254,15 @@ pub async fn count(tx: &mut OrgTx<'_>, status: Option<BatchStatus>) -> Result<To
     Ok(count.into())
 }
 
+fn pause(
+    scope: Option<String>,
+    key: Option<String>,
+    reason: Option<String>,
+    until: Option<DateTime<Utc>>,
+) -> Option<PauseSeen> {
+    Some(PauseSeen { scope: scope?, key: key?, reason: reason?, until })
+}
+
 impl From<Row> for Batch {
     fn from(row: Row) -> Self {
         let ended = row.completed + row.failed + row.cancelled;
@@ -253,6 +303,12 @@ impl From<Row> for Batch {
             created_at: row.created_at,
             completed_at: row.completed_at,
             has_worker: row.has_worker,
+            pause: pause(row.pause_scope, row.pause_key, row.pause_reason, row.pause_until),
+            delay: row.delayed_until.filter(|_| row.moving == 0).map(|until| Delay {
+                reason: row.delay_reason,
+                detail: row.delay_detail,
+                until,
+            }),
             at: row.at,
         }
     }

@@ -25,7 +25,7 @@ const MOST: i64 = 200;
 /// What was said after one interaction and before another, oldest first; of more than 200, the newest.
 ///
 /// Complete and partial ones; a user's only if its run's `input_guard` is done, however that turn ended: a cancelled or
-/// failed one may never have passed its guard. Never what was blocked or superseded.
+/// failed one may never have passed its guard. One whose run retention has taken had passed it. Never what was blocked or superseded.
 ///
 /// # Errors
 /// If the database can't be read.
@@ -43,7 +43,7 @@ pub async fn between(
            FROM interactions i LEFT JOIN pipeline_runs r ON r.id = i.run_id
            WHERE i.org_id = $1 AND i.session_id = $2 AND i.sequence_number > $3 AND i.sequence_number < $4
              AND i.status IN ('complete', 'partial') AND i.superseded_by IS NULL AND i.content <> ''
-             AND (i.role = 'assistant' OR (i.role = 'user' AND r.done & $5 <> 0))
+             AND (i.role = 'assistant' OR (i.role = 'user' AND (r.done & $5 <> 0 OR r.id IS NULL AND i.run_id IS NOT NULL)))
            ORDER BY i.sequence_number DESC LIMIT $6"#,
         org,
         session.uuid(),

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgNotification};
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{BATCH, CANCEL, QUEUE, RunMap, STREAM};
+use super::{BATCH, CANCEL, PROVIDER, QUEUE, RunMap, STREAM};
 use crate::database::Database;
 use crate::error::DatabaseError;
 use crate::id::RunId;
@@ -27,6 +27,8 @@ pub enum Wake {
     Cancel(Vec<RunId>),
     /// A batch is new, or stands elsewhere; or a pause has begun or ended.
     Batch,
+    /// A provider may be called again, or may not any more.
+    Provider,
     /// The connection came back: anything may have been missed.
     Reconnected,
 }
@@ -74,7 +76,7 @@ async fn run(db: Database, sender: broadcast::Sender<Wake>, listening: Arc<Atomi
 
 async fn listen(db: &Database, sender: &broadcast::Sender<Wake>, listening: &AtomicBool) -> Result<(), DatabaseError> {
     let mut listener: PgListener = db.listener().await?;
-    listener.listen_all([QUEUE, STREAM, CANCEL, BATCH]).await?;
+    listener.listen_all([QUEUE, STREAM, CANCEL, BATCH, PROVIDER]).await?;
     listening.store(true, Ordering::Relaxed);
     let _nobody_hears = sender.send(Wake::Reconnected);
     // `None`: the connection is gone.
@@ -99,6 +101,7 @@ fn decode(notification: &PgNotification) -> Option<Wake> {
         STREAM => RunMap::decode(payload).map(Wake::Stream),
         CANCEL => Some(Wake::Cancel(payload.split(',').filter_map(|id| id.parse().ok()).collect())),
         BATCH => Some(Wake::Batch),
+        PROVIDER => Some(Wake::Provider),
         _ => None,
     }
 }

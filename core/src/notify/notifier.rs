@@ -41,6 +41,20 @@ impl Notifier {
     }
 }
 
+/// Sends once, at once: for a program that ends then. What is lost is found by the polls.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn send_once(db: &Database, wakes: Wakes) -> Result<(), DatabaseError> {
+    if wakes.is_empty() {
+        return Ok(());
+    }
+    let mut merged = Merged::default();
+    merged.add(wakes);
+    let mut connection = db.connection().await?;
+    merged.send(&mut connection).await
+}
+
 async fn run(db: Database, mut receiver: mpsc::Receiver<Wakes>) {
     let mut connection: Option<PgConnection> = None;
     while let Some(first) = receiver.recv().await {

@@ -1,11 +1,15 @@
-//! Closing calls: once each, and whoever does it adds the cost to the run, and to its batch.
+//! Closing calls: once each, and whoever does it adds the cost to the run, to its batch and to its organisation's budget, and
+//! counts the end for its breaker.
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::CallEnd;
+use crate::breaker::Health;
+use crate::budget::{GivenBack, Need, give_back};
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::id::ProviderCallId;
@@ -61,6 +65,8 @@ async fn close_calls(
     }
     let now = write(&mut tx, &columns).await?;
     spend(&mut tx, &now).await?;
+    let given_back: Vec<GivenBack> = now.iter().filter_map(Row::given_back).collect();
+    give_back(&mut tx, &given_back).await?;
     add_to_items(&mut tx, &now).await?;
     tx.commit().await?;
     for ((id, _), closed) in calls.iter().zip(&mut closed) {
@@ -113,6 +119,8 @@ struct Columns {
     costs: Vec<Decimal>,
     codes: Vec<Option<String>>,
     messages: Vec<Option<String>>,
+    /// Whether it counts for its breaker, and as a failure: null if it doesn't.
+    faults: Vec<Option<bool>>,
 }
 
 impl Columns {
@@ -127,6 +135,11 @@ impl Columns {
         self.costs.push(end.cost_cents);
         self.codes.push(end.error.as_ref().map(|(code, _)| code.as_str().to_owned()));
         self.messages.push(end.error.as_ref().map(|(_, text)| text.clone()));
+        self.faults.push(match end.health {
+            Health::Well => Some(false),
+            Health::Fault => Some(true),
+            Health::Unseen => None,
+        });
     }
 }
 
@@ -138,6 +151,23 @@ struct Row {
     run_has_ended: bool,
     cost: Decimal,
     reserved: Decimal,
+    org_id: Uuid,
+    counted_at: Option<DateTime<Utc>>,
+    most_tokens: i64,
+    most_cents: Decimal,
+    tokens: i64,
+}
+
+impl Row {
+    /// What its organisation's budget gets back, if that counts it.
+    fn given_back(&self) -> Option<GivenBack> {
+        Some(GivenBack {
+            org: self.org_id,
+            counted_at: self.counted_at?,
+            reserved: Need { tokens: self.most_tokens, cents: self.most_cents },
+            used: Need { tokens: self.tokens, cents: self.cost },
+        })
+    }
 }
 
 async fn write(tx: &mut Tx, columns: &Columns) -> Result<Vec<Row>, DatabaseError> {
@@ -157,6 +187,7 @@ async fn write(tx: &mut Tx, columns: &Columns) -> Result<Vec<Row>, DatabaseError
         &columns.costs,
         &columns.codes as &[Option<String>],
         &columns.messages as &[Option<String>],
+        &columns.faults as &[Option<bool>],
     )
     .fetch_all(tx.connection())
     .await?;

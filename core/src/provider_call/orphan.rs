@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{CallEnd, OpenCall, close};
+use crate::breaker::Health;
 use crate::database::Database;
 use crate::error::{DatabaseError, ErrorCode};
 use crate::id::{ProviderCallId, WorkerId};
@@ -102,6 +103,7 @@ pub async fn close_orphans(
             tokens_out,
             usage_estimated: true,
             cost_cents,
+            health: if call.streamed.is_empty() { Health::Unseen } else { Health::Well },
             error: Some((ErrorCode::LeaseExpired, "the worker was lost during the call".to_owned())),
             output: call.streamed,
         };

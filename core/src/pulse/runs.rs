@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::why::{Ahead, PauseSeen, Stands, Waiting};
 use super::written::{self, Written};
 use crate::content::{COUNT_LIMIT, Total, Viewer};
 use crate::database::OrgTx;
@@ -60,12 +61,16 @@ pub struct RunRow {
     pub step_held_by: Option<String>,
     pub step_delay_reason: Option<String>,
     pub step_until: Option<DateTime<Utc>>,
-    pub step_error: Option<Value>,
     pub step_detail: Option<String>,
     pub step_tries: Option<i16>,
     pub step_max_attempts: Option<i16>,
     pub has_worker: bool,
-    pub is_batch_paused: bool,
+    pub pause_scope: Option<String>,
+    pub pause_key: Option<String>,
+    pub pause_reason: Option<String>,
+    pub pause_until: Option<DateTime<Utc>>,
+    pub ahead_run_id: Option<RunId>,
+    pub ahead_count: Option<i64>,
     pub said_role: Option<String>,
     pub said_status: Option<String>,
     pub said_content: Option<String>,
@@ -90,17 +95,6 @@ impl Deref for Run {
     fn deref(&self) -> &RunRow {
         &self.row
     }
-}
-
-/// What keeps a run from moving.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// One of the contract's reasons.
-    pub reason: String,
-    /// When it will be looked at again, if that is known.
-    pub until: Option<DateTime<Utc>>,
-    /// Why, for people.
-    pub detail: Option<String>,
 }
 
 /// How far a run has come.
@@ -145,22 +139,32 @@ macro_rules! select {
                  coalesce(NOT r.stream OR r.completed_at < now() - interval '50 minutes', false) AND r.completed_at IS NOT NULL AS "is_pruned!",
                  r.stream,
                  s.kind AS "step_kind?", s.status AS "step_status?", s.held_by AS "step_held_by?", s.delay_reason AS "step_delay_reason?",
-                 s.available_at AS "step_until?", s.error AS "step_error?", s.detail AS "step_detail?", s.tries AS "step_tries?",
+                 s.available_at AS "step_until?", s.detail AS "step_detail?", s.tries AS "step_tries?",
                  s.max_attempts AS "step_max_attempts?",
-                 EXISTS (SELECT 1 FROM workers w WHERE w.lease_until > now() AND NOT w.draining) AS "has_worker!",
-                 EXISTS (SELECT 1 FROM email_batches b WHERE b.org_id = r.org_id AND b.id = r.batch_id AND b.status = 'paused') AS "is_batch_paused!",
+                 s.kind IS NULL OR a_worker_knows(s.kind) AS "has_worker!",
+                 a.scope AS "pause_scope?", a.key AS "pause_key?", a.reason AS "pause_reason?", a.until AS "pause_until?",
+                 t.run_id AS "ahead_run_id?: RunId", t.count AS "ahead_count?",
                  i.role AS "said_role?", i.status AS "said_status?", i.content AS "said_content?", i.filtered AS "said_filtered?",
                  i.superseded_by AS "said_superseded_by?: InteractionId", i.sequence_number AS "said_sequence?", i.created_at AS "said_at?"
                FROM pipeline_runs r
                LEFT JOIN LATERAL (
-                 SELECT p.kind, p.status, p.held_by, p.delay_reason, p.available_at, p.error, p.max_attempts, p.failures + p.crashes AS tries,
-                   CASE WHEN p.status = 'delayed' THEN (
-                     SELECT e.data -> 'waiting' ->> 'detail' FROM run_stream e
-                     WHERE e.run_id = p.run_id AND e.event = 'run.waiting' ORDER BY e.seq DESC LIMIT 1) END AS detail
+                 SELECT p.kind, p.status, p.held_by, p.delay_reason, p.available_at, p.max_attempts, p.failures + p.crashes AS tries,
+                   coalesce(p.delay_detail, p.error ->> 'message') AS detail
                  FROM pipeline_steps p WHERE p.run_id = r.id AND p.status NOT IN ('completed', 'skipped')
                  ORDER BY CASE p.status WHEN 'dead' THEN 0 WHEN 'running' THEN 1 WHEN 'ready' THEN 2 WHEN 'delayed' THEN 3 ELSE 4 END, p.stage
                  LIMIT 1
                ) s ON true
+               LEFT JOIN LATERAL (
+                 SELECT u.scope, u.key, u.reason, u.until FROM pauses u
+                 WHERE (s.status = 'ready' OR s.held_by = 'pause') AND (u.until IS NULL OR u.until > now())
+                   AND (u.scope, u.key) IN (('batch', r.batch_id::text), ('org', r.org_id::text), ('pipeline', r.pipeline), ('lane', r.behavior))
+                 ORDER BY u.scope LIMIT 1
+               ) a ON true
+               LEFT JOIN LATERAL (
+                 SELECT v.active_run_id AS run_id, (SELECT count(*) FROM pipeline_runs e WHERE e.session_id = r.session_id AND e.turn < r.turn
+                     AND e.completed_at IS NULL) AS count
+                 FROM sessions v WHERE s.held_by = 'turn' AND v.id = r.session_id AND v.org_id = r.org_id AND v.active_run_id IS NOT NULL
+               ) t ON true
                LEFT JOIN interactions i ON i.id = r.target_id AND i.org_id = r.org_id AND r.target_type = 'interaction' "#
                 + $where,
             $($argument),+
@@ -187,6 +191,18 @@ pub async fn get(tx: &mut OrgTx<'_>, id: RunId, viewer: Viewer) -> Result<Option
     );
     let row = query.fetch_optional(tx.connection()).await?;
     Ok(written::with(tx, row.into_iter().collect()).await?.pop())
+}
+
+/// These of a person's runs, without what they wrote, the oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_person(tx: &mut OrgTx<'_>, user: UserId, ids: &[RunId]) -> Result<Vec<RunRow>, DatabaseError> {
+    let org = tx.org().uuid();
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    let query =
+        select!("WHERE r.id = ANY ($2) AND r.org_id = $1 AND r.user_id = $3 ORDER BY r.id", org, &ids, user.uuid());
+    Ok(query.fetch_all(tx.connection()).await?)
 }
 
 /// A page of the runs that this viewer may see, newest first.
@@ -278,24 +294,35 @@ impl RunRow {
         if self.has_ended() {
             return None;
         }
-        let waiting = |reason: &str, detail: Option<&str>| Waiting {
-            reason: reason.to_owned(),
+        let pause = self.pause();
+        let ahead = self.ahead();
+        Waiting::of(&Stands {
+            status: self.step_status.as_deref()?,
+            held_by: self.step_held_by.as_deref(),
+            delay_reason: self.step_delay_reason.as_deref(),
+            delay_detail: self.step_detail.as_deref(),
             until: self.step_until,
-            detail: detail.map(str::to_owned),
-        };
-        match (self.step_status.as_deref()?, self.step_held_by.as_deref()) {
-            ("delayed", _) => {
-                let error = self.step_error.as_ref().and_then(|error| error.get("message")).and_then(Value::as_str);
-                let detail = self.step_detail.as_deref().or(error);
-                Some(waiting(self.step_delay_reason.as_deref().unwrap_or("backoff"), detail))
-            }
-            ("held", Some("turn")) => Some(waiting("session_busy", Some("an earlier turn of the session goes first"))),
-            ("held", Some("pause")) if self.is_batch_paused => {
-                Some(waiting("batch_paused", Some("its batch is paused")))
-            }
-            ("held", Some("pause")) => Some(waiting("queue_paused", Some("an operator paused it"))),
-            ("ready", _) if !self.has_worker => Some(waiting("no_worker", Some("no worker is alive"))),
-            _ => None,
-        }
+            kind: self.step_kind.as_deref().unwrap_or_default(),
+            has_worker: self.has_worker,
+            pause: pause.as_ref(),
+            ahead: ahead.as_ref(),
+        })
+    }
+
+    /// The run of its session that goes first, if it waits for its turn.
+    #[must_use]
+    pub fn ahead(&self) -> Option<Ahead> {
+        self.ahead_run_id.map(|run| Ahead { run, count: self.ahead_count.unwrap_or(1) })
+    }
+
+    /// What stands still that its step is of.
+    #[must_use]
+    pub fn pause(&self) -> Option<PauseSeen> {
+        Some(PauseSeen {
+            scope: self.pause_scope.clone()?,
+            key: self.pause_key.clone()?,
+            reason: self.pause_reason.clone()?,
+            until: self.pause_until,
+        })
     }
 }

@@ -7,6 +7,7 @@ use super::finish::{self, EndedRun};
 use super::settle::{self, Landed, LockedRun, Work};
 use super::submit::stage_number;
 use super::{End, Wakes, turn};
+use crate::audit;
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
 use crate::id::{InteractionId, OrgId, RunId, SessionId};
@@ -36,28 +37,58 @@ pub async fn cancel(
     run: RunId,
     reason: StatusReason,
 ) -> Result<(Cancelled, Wakes), DatabaseError> {
-    let mut wakes = Wakes::default();
+    cancel_audited(db, org, run, reason, None).await
+}
+
+/// The same; what is done is written into the audit log with it.
+///
+/// # Errors
+/// As [`cancel`].
+pub async fn cancel_audited(
+    db: &Database,
+    org: OrgId,
+    run: RunId,
+    reason: StatusReason,
+    entry: Option<&audit::Entry<'_>>,
+) -> Result<(Cancelled, Wakes), DatabaseError> {
     let mut tx = db.begin().await?;
+    let (cancelled, wakes) = within(&mut tx, org, run, reason).await?;
+    if cancelled == Cancelled::Now {
+        if let Some(entry) = entry {
+            audit::record(tx.connection(), entry).await?;
+        }
+        tx.commit().await?;
+    }
+    Ok((cancelled, wakes))
+}
+
+/// The same within a transaction. What can't be cancelled has written nothing.
+pub(crate) async fn within(
+    tx: &mut Tx,
+    org: OrgId,
+    run: RunId,
+    reason: StatusReason,
+) -> Result<(Cancelled, Wakes), DatabaseError> {
+    let mut wakes = Wakes::default();
     tx.enter(org).await?;
     // The session is locked before the run, so it is read first, without a lock: a run never changes its session.
-    let Some(found) = find(&mut tx, org, run).await? else { return Ok((Cancelled::NotFound, wakes)) };
+    let Some(found) = find(tx, org, run).await? else { return Ok((Cancelled::NotFound, wakes)) };
     if let Some(session) = found.session_id {
         sqlx::query!("SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE", session.uuid())
             .fetch_optional(tx.connection())
             .await?;
     }
-    let Some(mut locked) = settle::lock_run(&mut tx, run).await? else { return Ok((Cancelled::NotFound, wakes)) };
+    let Some(mut locked) = settle::lock_run(tx, run).await? else { return Ok((Cancelled::NotFound, wakes)) };
     match locked.status {
         RunStatus::Cancelled => return Ok((Cancelled::Before, wakes)),
         RunStatus::Queued | RunStatus::Running => {}
         ended => return Ok((Cancelled::Ended(ended), wakes)),
     }
-    let result = keep_partial(&mut tx, &locked, found.user_sequence).await?;
+    let result = keep_partial(tx, &locked, found.user_sequence).await?;
     let ended = EndedRun::folded(&mut locked, RunStatus::Cancelled, Some(reason), None, None)
         .with_result(result.map(|id| json!({"interaction_id": id})));
-    finish::finish(&mut tx, &[ended], &mut wakes).await?;
+    finish::finish(tx, &[ended], &mut wakes).await?;
     wakes.cancels.push(run);
-    tx.commit().await?;
     Ok((Cancelled::Now, wakes))
 }
 

@@ -68,6 +68,7 @@ pub(super) struct Row {
     pub(super) user_sequence: Option<i32>,
     pub(super) stream: bool,
     pub(super) quality_mode: String,
+    pub(super) model_override: Option<String>,
     pub(super) needs: Option<Value>,
     pub(super) rank: i64,
     pub(super) held: bool,
@@ -163,6 +164,7 @@ fn step(row: Row, shapes: &Shapes) -> Result<Option<ClaimedStep>, DatabaseError>
         user_sequence: row.user_sequence,
         stream: row.stream,
         quality_mode: QualityMode::parse(&row.quality_mode)?,
+        model_override: row.model_override,
         input: row.input,
     };
     let last_error: Option<Failure> = row.error.map(serde_json::from_value).transpose()?;

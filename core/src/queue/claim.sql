@@ -43,7 +43,7 @@ SET status = CASE WHEN h.held THEN 'held' ELSE 'running' END, held_by = CASE WHE
     claimed_at = CASE WHEN h.held THEN t.claimed_at ELSE clock_timestamp() END,
     must_end_by = CASE WHEN h.held THEN NULL ELSE clock_timestamp() + (t.timeout_ms + 15000) * interval '1 ms' END
 FROM p CROSS JOIN LATERAL (
-  SELECT input, user_id, session_id, interaction_id, request_id, traceparent, generation, user_sequence, stream, quality_mode, batch_n
+  SELECT input, user_id, session_id, interaction_id, request_id, traceparent, generation, user_sequence, stream, quality_mode, model_override, batch_n
   FROM pipeline_runs WHERE id = p.run_id OFFSET 0
 ) r CROSS JOIN LATERAL (
   SELECT (SELECT EXISTS (SELECT 1 FROM pauses)) AND (
@@ -58,6 +58,6 @@ RETURNING t.run_id AS "run_id: RunId", t.kind, t.org_id AS "org_id: OrgId", t.la
   t.lease_epoch AS epoch, coalesce(t.claimed_at, now()) AS "claimed_at!", (extract(epoch FROM t.deadline_at - now()) * 1000)::bigint AS "left_ms!",
   t.timeout_ms, t.max_attempts, t.failures, t.crashes, t.error, r.input, r.user_id AS "user_id: UserId",
   r.session_id AS "session_id: SessionId", t.batch_id AS "batch_id: BatchId", r.batch_n, r.interaction_id AS "interaction_id: InteractionId", r.request_id, r.traceparent,
-  r.generation, r.user_sequence, r.stream, r.quality_mode, t.fair_rank AS rank,
+  r.generation, r.user_sequence, r.stream, r.quality_mode, r.model_override, t.fair_rank AS rank,
   (SELECT jsonb_object_agg(n.stage, n.output) FROM pipeline_steps n WHERE n.run_id = t.run_id AND n.status = 'completed') AS needs,
   h.held AS "held!"

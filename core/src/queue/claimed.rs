@@ -40,6 +40,8 @@ pub struct RunContext {
     pub stream: bool,
     /// How much thought its model may take.
     pub quality_mode: QualityMode,
+    /// The model that a redrive asked for, before all others: `model`, or `provider/model`.
+    pub model_override: Option<String>,
     /// The pipeline's input, as JSON.
     pub input: Value,
 }

@@ -11,11 +11,11 @@ use crate::stream::RETENTION_MINUTES;
 const BATCH: i64 = 500;
 
 /// Deletes the chunks of runs that ended an hour ago. Looks at one batch of runs after `after`, oldest first, and
-/// returns where it stopped (`None`: at the end).
+/// returns where it stopped (`None`: at the end), and how many chunks are gone.
 ///
 /// # Errors
 /// If the server can't be reached.
-pub async fn prune_stream(db: &Database, after: Option<RunId>) -> Result<Option<RunId>, DatabaseError> {
+pub async fn prune_stream(db: &Database, after: Option<RunId>) -> Result<(Option<RunId>, u64), DatabaseError> {
     // Run ids are UUIDv7: none that is younger than the retention can have ended before it.
     let runs = sqlx::query_scalar!(
         r#"SELECT DISTINCT run_id AS "run_id: RunId" FROM run_stream
@@ -28,7 +28,7 @@ pub async fn prune_stream(db: &Database, after: Option<RunId>) -> Result<Option<
     .fetch_all(db.fast())
     .await?;
     let ids: Vec<Uuid> = runs.iter().map(|run| run.uuid()).collect();
-    sqlx::query!(
+    let gone = sqlx::query!(
         "DELETE FROM run_stream s WHERE s.run_id = ANY(ARRAY(
            SELECT v.id FROM unnest($1::uuid[]) AS v(id) LEFT JOIN pipeline_runs r ON r.id = v.id
            WHERE r.id IS NULL OR r.completed_at < now() - $2::int * interval '1 minute'))",
@@ -38,14 +38,14 @@ pub async fn prune_stream(db: &Database, after: Option<RunId>) -> Result<Option<
     .execute(db.fast())
     .await?;
     let full = i64::try_from(ids.len()).is_ok_and(|n| n == BATCH);
-    Ok(runs.last().copied().filter(|_| full))
+    Ok((runs.last().copied().filter(|_| full), gone.rows_affected()))
 }
 
-/// Deletes idempotency keys that are a day old, a batch of them; returns whether there may be more.
+/// Deletes idempotency keys that are a day old, a batch of them; returns how many went.
 ///
 /// # Errors
 /// If the server can't be reached.
-pub async fn prune_idempotency_keys(db: &Database) -> Result<bool, DatabaseError> {
+pub async fn prune_idempotency_keys(db: &Database) -> Result<u64, DatabaseError> {
     let gone = sqlx::query!(
         "DELETE FROM idempotency_keys k WHERE (k.org_id, k.key) IN (
            SELECT org_id, key FROM idempotency_keys WHERE created_at < now() - interval '24 hours'
@@ -54,7 +54,7 @@ pub async fn prune_idempotency_keys(db: &Database) -> Result<bool, DatabaseError
     )
     .execute(db.fast())
     .await?;
-    Ok(i64::try_from(gone.rows_affected()).is_ok_and(|n| n == BATCH))
+    Ok(gone.rows_affected())
 }
 
 /// Deletes the rows of workers whose lease ended an hour ago and that own nothing.

@@ -1,6 +1,8 @@
 //! Leases: a worker's row says until when it may be trusted to live; a step's token says whose it is. Time decides
 //! only who may steal, the token who may write.
 
+use std::sync::Arc;
+
 use sqlx::PgExecutor;
 use sqlx::postgres::PgConnection;
 
@@ -27,20 +29,27 @@ pub struct Beat {
     pub lease_ms: i64,
     /// It claims nothing more.
     pub draining: bool,
+    /// And nothing runs there any more.
+    pub drained: bool,
+    /// What its program knows: `chat@1/llm`.
+    pub kinds: Arc<[String]>,
 }
 
 /// The connection that a worker beats on: its own, so that no other work delays a beat.
 pub type BeatConnection = PgConnection;
 
-/// Renews a worker's lease; a row that was pruned while the process slept comes back.
+/// Renews a worker's lease; a row that was pruned while the process slept comes back. Returns whether it is to drain: it said
+/// so itself, or an operator did.
 ///
 /// # Errors
 /// If the server can't be reached.
-pub async fn beat(connection: &mut PgConnection, beat: &Beat) -> Result<(), DatabaseError> {
-    sqlx::query!(
-        "INSERT INTO workers (id, host, pid, version, slots, lease_until, draining)
-         VALUES ($1, $2, $3, $4, $5, now() + $6::bigint * interval '1 ms', $7)
-         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, draining = excluded.draining",
+pub async fn beat(connection: &mut PgConnection, beat: &Beat) -> Result<bool, DatabaseError> {
+    Ok(sqlx::query_scalar!(
+        "INSERT INTO workers AS w (id, host, pid, version, slots, lease_until, draining, drained, kinds)
+         VALUES ($1, $2, $3, $4, $5, now() + $6::bigint * interval '1 ms', $7, $8, $9)
+         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, draining = w.draining OR excluded.draining,
+           drained = excluded.drained
+         RETURNING draining",
         beat.worker.uuid(),
         beat.host,
         beat.pid,
@@ -48,10 +57,11 @@ pub async fn beat(connection: &mut PgConnection, beat: &Beat) -> Result<(), Data
         beat.slots,
         beat.lease_ms,
         beat.draining,
+        beat.drained,
+        &beat.kinds[..],
     )
-    .execute(connection)
-    .await?;
-    Ok(())
+    .fetch_one(connection)
+    .await?)
 }
 
 /// A step that runs under a worker, as the database sees it.

@@ -1,9 +1,13 @@
 //! Pause: a lane, a pipeline, an organisation or a batch stands still. A claim that meets a step of it holds it (`claim.sql`),
 //! a worker hands nothing of it over, and what runs ends. What is held goes on when its pause is gone.
 
+mod ask;
+
 use std::collections::HashSet;
 
 use uuid::Uuid;
+
+pub use ask::{Asked, Done, Pause, Scope, list, pause, resume};
 
 use super::{RunContext, Wakes};
 use crate::database::Database;

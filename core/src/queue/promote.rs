@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Wakes;
 use crate::database::Database;
 use crate::error::DatabaseError;
+use crate::id::OrgId;
 use crate::run::Lane;
 
 /// What a promotion did.
@@ -29,7 +30,7 @@ pub async fn promote(db: &Database) -> Result<Promoted, DatabaseError> {
          ), d AS (
            SELECT run_id, stage, row_number() OVER (PARTITION BY org_id, lane ORDER BY available_at) AS k FROM q
          )
-         UPDATE pipeline_steps t SET status = 'ready', available_at = NULL, delay_reason = NULL,
+         UPDATE pipeline_steps t SET status = 'ready', available_at = NULL, delay_reason = NULL, delay_detail = NULL,
            fair_rank = greatest(t.fair_rank, queue_v(t.lane) + (d.k - 1) * CASE t.lane WHEN 0 THEN 1000 ELSE 1000000 END)
          FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage RETURNING t.lane"
     )
@@ -54,4 +55,38 @@ pub async fn next(db: &Database) -> Result<Option<Duration>, DatabaseError> {
     .fetch_one(db.fast())
     .await?;
     Ok(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
+}
+
+/// Makes the steps of an organisation ready that are delayed for this reason, whenever their time would come; as far apart
+/// as in [`promote`].
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn hasten(db: &Database, org: OrgId, reason: &str) -> Result<Promoted, DatabaseError> {
+    let mut promoted = Promoted::default();
+    loop {
+        let lanes = sqlx::query_scalar!(
+            "WITH q AS MATERIALIZED (
+               SELECT run_id, stage, lane FROM pipeline_steps WHERE status = 'delayed' AND org_id = $1 AND delay_reason = $2
+               ORDER BY available_at LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
+             ), d AS (
+               SELECT run_id, stage, row_number() OVER (PARTITION BY lane ORDER BY run_id) AS k FROM q
+             )
+             UPDATE pipeline_steps t SET status = 'ready', available_at = NULL, delay_reason = NULL, delay_detail = NULL,
+               fair_rank = greatest(t.fair_rank, queue_v(t.lane) + (d.k - 1) * CASE t.lane WHEN 0 THEN 1000 ELSE 1000000 END)
+             FROM d WHERE t.run_id = d.run_id AND t.stage = d.stage RETURNING t.lane",
+            org.uuid(),
+            reason,
+        )
+        .fetch_all(db.durable())
+        .await?;
+        let count = lanes.len();
+        for lane in lanes {
+            promoted.count += 1;
+            promoted.wakes.lane(Lane::from_number(lane)?);
+        }
+        if count < 500 {
+            return Ok(promoted);
+        }
+    }
 }

@@ -9,8 +9,9 @@ use super::fail::Reaped as ReapedDeath;
 use super::journal::{self, WideEvent};
 use super::lease::Owned;
 use super::settle;
-use super::{Wakes, finish};
+use super::{Wakes, fail, finish};
 use crate::database::Database;
+use crate::dead_letter::Automatic;
 use crate::error::{DatabaseError, ErrorCode, Failure};
 use crate::id::{LeaseToken, OrgId, RunId, SessionId, WorkerId};
 use crate::run::Lane;
@@ -169,6 +170,7 @@ impl Row {
 fn crash(row: &Row) -> Value {
     json!({
         "stage": crate::pipeline::stage_of_kind(&row.kind),
+        "stage_number": row.stage,
         "status": "crash",
         "attempt": row.attempt,
         "epoch": row.epoch,
@@ -219,7 +221,7 @@ pub async fn doomed(db: &Database, worker: WorkerId) -> Result<Vec<Doomed>, Data
 ///
 /// # Errors
 /// If the database refuses or can't be reached.
-pub async fn doom(db: &Database, step: Doomed) -> Result<(bool, Wakes), DatabaseError> {
+pub async fn doom(db: &Database, step: Doomed, automatic: &Automatic) -> Result<(bool, Wakes), DatabaseError> {
     let mut wakes = Wakes::default();
     let mut tx = db.begin().await?;
     tx.enter(step.org_id).await?;
@@ -243,9 +245,11 @@ pub async fn doom(db: &Database, step: Doomed) -> Result<(bool, Wakes), Database
     let Some(dead) = dead else { return Ok((false, wakes)) };
     let mut ended = Vec::new();
     let attempt = i16::try_from(dead.attempt).unwrap_or(i16::MAX);
-    let death = ReapedDeath { run: &mut run, kind: &dead.kind, attempt, token: step.token, failure: &failure };
+    let death =
+        ReapedDeath { run: &mut run, kind: &dead.kind, attempt, token: step.token, failure: &failure, automatic };
     death.settle(&mut tx, &mut ended).await?;
     journal::write_wide(tx.connection(), &[dead.wide()]).await?;
+    fail::record_attempts(&mut tx, &[step.run_id.uuid()]).await?;
     finish::finish(&mut tx, &ended, &mut wakes).await?;
     tx.commit().await?;
     Ok((true, wakes))

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, join_all};
 use tokio::time::{Duration, timeout};
+use uuid::Uuid;
 
 use self::group::{Bundle, Class, Item, Part};
 pub(super) use self::lock::{LockedRun, lock_free_runs, lock_run};
@@ -22,6 +23,7 @@ use super::finish::{self, EndedRun};
 use super::journal::{self, StreamEvent, WideEvent};
 use super::{ClaimedStep, End, Pauses, Settlement, Wakes, cancel, carry, complete, defer, fail};
 use crate::database::{Database, OrgTx, Tx};
+use crate::dead_letter::Automatic;
 use crate::error::{DatabaseError, ErrorCode, Failure};
 use crate::id::{LeaseToken, WorkerId};
 use crate::run::RunStatus;
@@ -41,6 +43,8 @@ pub struct SettleOptions {
     pub hand_over: bool,
     /// What stands still: no successor of it is handed over.
     pub pauses: Arc<Pauses>,
+    /// What is redriven by itself when it has failed.
+    pub automatic: Automatic,
 }
 
 /// What became of a result.
@@ -83,6 +87,8 @@ pub(super) struct Work {
     pub(super) successors: Vec<complete::Successor>,
     pub(super) progress: Vec<complete::Progress>,
     pub(super) ended: Vec<EndedRun>,
+    /// Runs with a letter that was written or added to.
+    pub(super) died: Vec<Uuid>,
     pub(super) wakes: Wakes,
 }
 
@@ -218,7 +224,7 @@ async fn settle_run(
     }
     if run.status == RunStatus::Failed {
         complete::checkpoint(work, run, (ends, &[]), true);
-        return fail::append(tx, run, ends).await;
+        return fail::append(tx, work, run, ends).await;
     }
     complete::restore_stream(tx, work, run, ends).await?;
     complete::take_back(work, run, ends);
@@ -262,6 +268,7 @@ impl Work {
             successors: Vec::new(),
             progress: Vec::new(),
             ended: Vec::new(),
+            died: Vec::new(),
             wakes: Wakes::default(),
         }
     }
@@ -285,6 +292,7 @@ impl Work {
         let next = complete::write_successors(tx.connection(), &self.options, &self.successors).await?;
         journal::write_stream(tx.connection(), &self.stream).await?;
         journal::write_wide(tx.connection(), &self.wide).await?;
+        fail::record_attempts(tx, &self.died).await?;
         finish::finish(tx, &self.ended, &mut self.wakes).await?;
         Ok(next)
     }

@@ -25,7 +25,9 @@ impl Maintenance {
     /// Admits, as long as nobody else does.
     pub(crate) async fn admit(self, mut wakes: Receiver<Wake>) {
         loop {
-            let rest = if self.is_admitter().await { self.admit_round().await } else { IDLE };
+            // Who drains makes no new runs either: they would be of the versions that its program knows.
+            let admits = !self.draining.is_cancelled() && self.is_admitter().await;
+            let rest = if admits { self.admit_round().await } else { IDLE };
             tokio::select! {
                 () = sleep(rest) => {}
                 () = a_batch(&mut wakes) => {}

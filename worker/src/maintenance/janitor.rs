@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use hellosales_core::content::client_import;
+use hellosales_core::breaker;
 use hellosales_core::queue::reap::{self, Overdue};
-use hellosales_core::queue::{janitor, lease, pause};
+use hellosales_core::queue::{lease, pause};
+use hellosales_core::retention::{self, Prunable, RowId};
 use hellosales_core::{DatabaseError, RunId, WorkerId};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 
@@ -18,10 +19,11 @@ const PRUNE: Duration = Duration::from_secs(60);
 /// A round of pruning ends after this long; the next tick goes on.
 const ROUND: Duration = Duration::from_millis(500);
 
-/// How far pruning came.
-enum Pruned {
-    All,
-    UpTo(Option<RunId>),
+/// Where a round of pruning goes on: at which kind, and at which row of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    kind: usize,
+    row: Option<RowId>,
 }
 
 impl Maintenance {
@@ -30,7 +32,7 @@ impl Maintenance {
         let mut ticks = interval(RENEW);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut overdue, mut prune) = (Instant::now(), Instant::now());
-        let (mut at, mut held) = (None, None);
+        let (mut at, mut held) = (Place::default(), None);
         loop {
             let now = ticks.tick().await;
             if !self.is_janitor().await {
@@ -39,12 +41,16 @@ impl Maintenance {
             if now >= overdue {
                 overdue = now + OVERDUE;
                 self.within(self.take_overdue()).await;
-                held = self.within(self.free(held)).await.flatten();
+                self.within(self.redrive_due()).await;
             }
+            // What a pause held goes on within a second of its end.
+            held = self.within(self.free(held)).await.flatten();
             if now >= prune {
                 match self.within(self.prune(at)).await {
-                    Some(Pruned::UpTo(run)) => at = run,
-                    _ => (prune, at) = (now + PRUNE, None),
+                    Some(Some(place)) => at = place,
+                    Some(None) => (prune, at) = (now + PRUNE, Place::default()),
+                    // What fails is not tried for ever: the other kinds have their turn.
+                    None => at = Place { kind: at.kind + 1, row: None },
                 }
             }
         }
@@ -105,29 +111,32 @@ impl Maintenance {
         Ok(())
     }
 
-    async fn prune(&self, mut at: Option<RunId>) -> Result<Pruned, DatabaseError> {
+    /// Prunes kind after kind until the round's time is over. Returns where the next round goes on; `None`: all is done.
+    async fn prune(&self, mut at: Place) -> Result<Option<Place>, DatabaseError> {
         let started = Instant::now();
-        loop {
-            at = janitor::prune_stream(&self.database, at).await?;
-            if at.is_none() {
-                break;
+        while let Some(&what) = Prunable::ALL.get(at.kind) {
+            let pruned = retention::prune(&self.database, &self.environment.config.retention, what, at.row).await?;
+            if pruned.gone > 0 {
+                tracing::info!(worker_id = %self.worker, table = what.as_str(), gone = pruned.gone, "what is old is gone");
             }
+            at = match pruned.next {
+                Some(row) => Place { row: Some(row), ..at },
+                None => Place { kind: at.kind + 1, row: None },
+            };
             if started.elapsed() > ROUND {
-                return Ok(Pruned::UpTo(at));
+                return Ok(Some(at));
             }
         }
-        while janitor::prune_idempotency_keys(&self.database).await? {
+        let made = retention::make_months(&self.database).await?;
+        if made > 0 {
+            tracing::info!(worker_id = %self.worker, made, "months to come have their partitions");
+        }
+        while breaker::prune(&self.database).await? {
             if started.elapsed() > ROUND {
-                return Ok(Pruned::UpTo(None));
+                return Ok(Some(at));
             }
         }
-        while client_import::prune(&self.database).await? {
-            if started.elapsed() > ROUND {
-                return Ok(Pruned::UpTo(None));
-            }
-        }
-        let _gone = janitor::prune_workers(&self.database).await?;
         self.close_forgotten().await?;
-        Ok(Pruned::All)
+        Ok(None)
     }
 }

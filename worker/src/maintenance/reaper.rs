@@ -65,7 +65,7 @@ impl Maintenance {
     pub(super) async fn doom(&self, doomed: Vec<Doomed>) -> Result<bool, DatabaseError> {
         let mut stayed = false;
         for step in doomed {
-            let (dead, wakes) = reap::doom(&self.database, step).await?;
+            let (dead, wakes) = reap::doom(&self.database, step, &self.automatic).await?;
             self.notifier.send(wakes);
             if dead {
                 metrics::REAPED.add(1);

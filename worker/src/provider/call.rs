@@ -1,32 +1,47 @@
 //! The one door to a model: the ledger's row is open before anything is sent, and closed whatever becomes of the call,
-//! also when its stage is aborted in mid-sentence, and what a call of a batch can cost is reserved from its budget before.
-//! Breaker, limits and fallback will stand here too.
+//! also when its stage is aborted in mid-sentence, and what a call can take is reserved from the budgets of its batch and its
+//! organisation before.
+//!
+//! A quality mode has a chain of models. Whose breaker is open, whose limit is reached and who doesn't begin to answer is passed
+//! over; from the first piece of an answer on it is that one's. When nobody answers, a step waits for what was only shut, and
+//! is tried again, counted, for what failed.
 
+mod aimd;
 mod desk;
+mod gate;
+mod gates;
 mod ledger;
+mod orphans;
+mod ramp;
+mod tried;
+mod under_way;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream::BoxStream;
+use hellosales_core::breaker::{Health, Policy};
 use hellosales_core::pipeline::PipelineInput;
-use hellosales_core::provider_call::{self, NewCall};
+use hellosales_core::provider_call::NewCall;
 use hellosales_core::queue::SnoozeReason;
 use hellosales_core::queue::batch::{Changed, pause_for_budget};
-use hellosales_core::queue::lease::Owned;
-use hellosales_core::run::QualityMode;
-use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId, WorkerId};
+use hellosales_core::run::Lane;
+use hellosales_core::{Database, DatabaseError, ErrorCode, LeaseToken, ProviderCallId};
 use tokio_util::task::TaskTracker;
 
-use super::price::{Prices, count_prompt, count_tokens, most_prompt_tokens};
+use super::chain::{Chains, Target};
+use super::price::{Prices, count_prompt, most_prompt_tokens};
 use super::schema::Schema;
-use super::{Finish, Llm, LlmEvent, LlmRequest, Message, ProviderError, Usage};
+use super::set::Providers;
+use super::{Finish, Llm, LlmRequest, Message, ProviderError, Usage};
 use crate::stage::{StageContext, StageError};
 use desk::Ledger;
+use gate::{Asker, Gate, Shut};
+use gates::Gates;
 use ledger::{Asked, Entry};
+use tried::Tried;
+pub use under_way::Call;
 
-/// An answer in a batch has a limit, since its price is reserved before it is known.
+/// Every answer has a limit, since what it can take of a budget is reserved before it is known.
 const MOST_ANSWER_TOKENS: u32 = 4_096;
 /// A call for which its batch's budget doesn't reach asks again after so long: others may have cost less than they could.
 const BUDGET_PAUSE: Duration = Duration::from_secs(2);
@@ -42,22 +57,13 @@ pub struct Models {
     pub quality: String,
 }
 
-impl Models {
-    fn of(&self, mode: QualityMode) -> &str {
-        match mode {
-            QualityMode::Fast => &self.fast,
-            QualityMode::Balanced => &self.balanced,
-            QualityMode::Quality => &self.quality,
-        }
-    }
-}
-
 /// The door. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct LlmDoor {
-    llm: Arc<dyn Llm>,
-    models: Arc<Models>,
+    providers: Providers,
+    chains: Chains,
     prices: Prices,
+    gates: Arc<Gates>,
     open: TaskTracker,
     /// Started with the first call: a door is made before there is a runtime.
     ledger: Arc<OnceLock<Ledger>>,
@@ -98,9 +104,17 @@ impl LlmDoor {
     /// A door to one provider.
     #[must_use]
     pub fn new(llm: Arc<dyn Llm>, models: Models, prices: Prices) -> Self {
+        let chains = Chains::of_one(llm.provider(), models);
+        Self::with_chains(Providers::new([llm]), chains, prices, Policy::default())
+    }
+
+    /// A door to several, whose breakers open as the policy says.
+    #[must_use]
+    pub fn with_chains(providers: Providers, chains: Chains, prices: Prices, policy: Policy) -> Self {
         Self {
-            llm,
-            models: Arc::new(models),
+            gates: Arc::new(Gates::new(&chains, policy)),
+            providers,
+            chains,
             prices,
             open: TaskTracker::new(),
             ledger: Arc::default(),
@@ -112,20 +126,110 @@ impl LlmDoor {
         self.ledger.get_or_init(|| Ledger::start(db.clone(), &self.desks)).clone()
     }
 
-    /// Opens a call in the ledger and prepares it; it is sent when first read.
+    /// Who is asked, in which quality mode.
+    #[must_use]
+    pub const fn chains(&self) -> &Chains {
+        &self.chains
+    }
+
+    /// Reads which models may be called: a duty of the worker, so that calls don't wait for it.
     ///
     /// # Errors
-    /// If the step is lost, its batch's budget doesn't reach, or the ledger can't be written: then nothing was called.
+    /// If the database can't be read: then all is as it was known.
+    pub async fn look(&self, db: &Database) -> Result<(), DatabaseError> {
+        self.gates.look(db).await
+    }
+
+    /// Asks the models of the run's quality mode, one after another, until one begins to answer.
+    ///
+    /// # Errors
+    /// If the step is lost, a budget doesn't reach, the ledger can't be written, or nobody answers.
     pub async fn call<R: PipelineInput>(&self, cx: &StageContext<R>, mut prompt: Prompt) -> Result<Call, StageError> {
+        prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
+        let mut tried = Tried::default();
+        for target in self.chains.of(cx.run.quality_mode).iter() {
+            if !tried.may_help(target) {
+                continue;
+            }
+            match self.ask(cx, target, &prompt).await? {
+                Attempt::Begun(call) => return Ok(*call),
+                Attempt::Shut(shut) => tried.shut(shut),
+                Attempt::Failed { error, shut } if error.helps_elsewhere() => tried.failed(target, &error, shut),
+                Attempt::Failed { error, .. } => return Err(error.stage_error(&target.provider)),
+            }
+        }
+        Err(tried.verdict())
+    }
+
+    async fn ask<R: PipelineInput>(
+        &self,
+        cx: &StageContext<R>,
+        target: &Target,
+        prompt: &Prompt,
+    ) -> Result<Attempt, StageError> {
         if !cx.may_call() {
             return Err(StageError::Lost);
         }
-        if cx.run.batch.is_some() {
-            prompt.max_tokens.get_or_insert(MOST_ANSWER_TOKENS);
+        let (Some(llm), Some(gate)) = (self.providers.get(&target.provider), self.gates.of(target)) else {
+            return Ok(Attempt::Shut(nobody(target)));
+        };
+        let db = &cx.environment.database;
+        let most = most_usage(prompt);
+        let tokens = count_prompt(&prompt.messages).saturating_add(most.tokens_out);
+        let asker = Asker { in_person: R::PIPELINE.lane == Lane::Interactive, tokens };
+        let pass = match self.gates.admit(db, gate, asker).await? {
+            Ok(pass) => pass,
+            Err(shut) => return Ok(Attempt::Shut(shut)),
+        };
+        let (is_probe, most_cents) =
+            (pass.probe.is_some(), self.prices.cost_cents(&target.provider, &target.model, most));
+        let call = self.new_call(cx, (target, prompt), (most, pass.probe));
+        let entry = match Entry::open(self, (db, gate), (call, pass), cx.cancelled.clone()).await? {
+            Asked::Open(entry) => *entry,
+            Asked::Lost => return Err(StageError::Lost),
+            Asked::Shut(seen) => return Ok(Attempt::Shut(self.gates.seen(gate, seen, asker))),
+            Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back, most_cents).await),
+            Asked::OverOrgBudget(exceeded) => {
+                return Err(StageError::Snooze(exceeded.wait, SnoozeReason::Budget, exceeded.to_string()));
+            }
+        };
+        // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
+        if !cx.may_call() {
+            return Err(StageError::Lost);
         }
-        let model = self.models.of(cx.run.quality_mode).to_owned();
-        let most_cents = self.most_cents(&model, &prompt);
-        let call = NewCall {
+        // An answer that nobody follows comes as one: hundreds of events less to make and to read.
+        let streamed = cx.stream.is_some();
+        let mut call = Call::new(llm.generate(prompt.request(target, streamed)), streamed, entry);
+        let begun = tokio::select! {
+            biased;
+            () = cx.cancelled.cancelled() => return Err(StageError::Lost),
+            begun = call.begin() => begun,
+        };
+        let Err(error) = begun else { return Ok(Attempt::Begun(Box::new(call))) };
+        call.close(&error).await;
+        Ok(Attempt::Failed { shut: self.shut_by(gate, &error, asker, is_probe), error })
+    }
+
+    /// What waits for the provider, and not for another attempt: a 429; and a probe that failed, which was the breaker's, comes
+    /// back behind the first who wait, should its own prompt be to blame.
+    fn shut_by(&self, gate: &Gate, error: &ProviderError, asker: Asker, is_probe: bool) -> Option<Shut> {
+        match error {
+            ProviderError::RateLimited { .. } => Some(self.gates.again(gate, asker)),
+            _ if is_probe && error.health() == Health::Fault => {
+                let shut = self.gates.again(gate, asker);
+                Some(Shut { wait: shut.wait + Duration::from_millis(rand::random_range(1_000..3_000)), ..shut })
+            }
+            _ => None,
+        }
+    }
+
+    fn new_call<R: PipelineInput>(
+        &self,
+        cx: &StageContext<R>,
+        (target, prompt): (&Target, &Prompt),
+        (most, probe): (Usage, Option<LeaseToken>),
+    ) -> NewCall {
+        NewCall {
             id: ProviderCallId::new(),
             org_id: cx.run.org_id,
             run_id: cx.run.id,
@@ -133,8 +237,8 @@ impl LlmDoor {
             attempt: cx.attempt,
             token: cx.token,
             service: R::PIPELINE.name,
-            provider: self.llm.provider().to_owned(),
-            model_id: model.clone(),
+            provider: target.provider.clone(),
+            model_id: target.model.clone(),
             request_id: cx.run.request_id.clone(),
             session_id: cx.run.session_id,
             interaction_id: cx.run.interaction_id,
@@ -142,68 +246,10 @@ impl LlmDoor {
             prompt_messages: serde_json::to_value(&prompt.messages).unwrap_or_default(),
             tokens_in: i32::try_from(count_prompt(&prompt.messages)).unwrap_or(i32::MAX),
             batch_id: cx.run.batch.map(|(batch, _)| batch),
-            most_cents,
-        };
-        let entry = match Entry::open(self, &cx.environment.database, call, cx.cancelled.clone()).await? {
-            Asked::Open(entry) => *entry,
-            Asked::Lost => return Err(StageError::Lost),
-            Asked::OverBudget { may_come_back } => return Err(over_budget(cx, may_come_back, most_cents).await),
-        };
-        // The process may have been frozen while the row was written: dropped here, it is closed, unsent.
-        if !cx.may_call() {
-            return Err(StageError::Lost);
+            most_cents: self.prices.cost_cents(&target.provider, &target.model, most),
+            most_tokens: i64::from(most.tokens_in) + i64::from(most.tokens_out),
+            probe,
         }
-        let Prompt { messages, temperature, max_tokens, schema } = prompt;
-        // An answer that nobody follows comes as one: hundreds of events less to make and to read.
-        let streamed = cx.stream.is_some();
-        let request = LlmRequest { model, messages, temperature, max_tokens, schema, stream: streamed };
-        Ok(Call { stream: self.llm.generate(request), streamed, entry, finish: None })
-    }
-
-    /// What a call can cost at most.
-    fn most_cents(&self, model: &str, prompt: &Prompt) -> rust_decimal::Decimal {
-        // The schema is part of what a model is told.
-        let schema =
-            prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
-        let tokens_in = most_prompt_tokens(&prompt.messages, schema);
-        let tokens_out = prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS);
-        self.prices.cost_cents(self.llm.provider(), model, Usage { tokens_in, tokens_out })
-    }
-
-    /// Closes the calls that a lost worker left open for a step, with what is known of their cost.
-    ///
-    /// # Errors
-    /// If the database refuses or can't be reached; what is still open is closed by another try.
-    pub async fn close_orphans(&self, db: &Database, step: Owned) -> Result<u64, DatabaseError> {
-        let calls = provider_call::orphans(db, step).await?;
-        provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await
-    }
-
-    /// Closes the calls that a dead worker left open; true if there may be more.
-    ///
-    /// # Errors
-    /// If the database refuses or can't be reached; what is still open is closed by another try.
-    pub async fn close_left_by(&self, db: &Database, dead: WorkerId) -> Result<bool, DatabaseError> {
-        let calls = provider_call::left_by(db, dead).await?;
-        let full = i64::try_from(calls.len()).is_ok_and(|n| n >= provider_call::GROUP);
-        provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await?;
-        Ok(full)
-    }
-
-    /// Closes the calls that nobody will close any more: the janitor's.
-    ///
-    /// # Errors
-    /// If the database refuses or can't be reached; what is still open is closed by another try.
-    pub async fn close_forgotten(&self, db: &Database) -> Result<u64, DatabaseError> {
-        let calls = provider_call::forgotten(db).await?;
-        provider_call::close_orphans(db, calls, |call| self.price_orphan(call)).await
-    }
-
-    fn price_orphan(&self, call: &provider_call::OpenCall) -> (i32, rust_decimal::Decimal) {
-        let usage =
-            Usage { tokens_in: u32::try_from(call.tokens_in).unwrap_or(0), tokens_out: count_tokens(&call.streamed) };
-        let cost = self.prices.cost_cents(&call.provider, &call.model_id, usage);
-        (i32::try_from(usage.tokens_out).unwrap_or(i32::MAX), cost)
     }
 
     /// Waits until every call that was begun is closed in the ledger: before a process ends.
@@ -214,80 +260,42 @@ impl LlmDoor {
     }
 }
 
-/// A call under way. Dropping it stops the provider's stream, and closes it in the ledger as abandoned.
-pub struct Call {
-    stream: BoxStream<'static, Result<LlmEvent, ProviderError>>,
-    /// Its first piece is a first token, not the whole.
-    streamed: bool,
-    entry: Entry,
-    finish: Option<Finish>,
+/// What came of asking one model.
+enum Attempt {
+    /// It answers.
+    Begun(Box<Call>),
+    /// It can't be asked now.
+    Shut(Shut),
+    /// It did not begin to answer; and when it may be asked again, where that is known.
+    Failed { error: ProviderError, shut: Option<Shut> },
 }
 
-impl std::fmt::Debug for Call {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call").field("id", &self.entry.id()).finish_non_exhaustive()
+impl Prompt {
+    fn request(&self, target: &Target, stream: bool) -> LlmRequest {
+        LlmRequest {
+            model: target.model.clone(),
+            messages: self.messages.clone(),
+            temperature: self.temperature,
+            max_tokens: self.max_tokens,
+            schema: self.schema,
+            stream,
+        }
     }
 }
 
-impl Call {
-    /// The next piece of the answer; `None` when it is complete.
-    ///
-    /// # Errors
-    /// What went wrong with the call: hand it to [`Call::fail`].
-    pub async fn next(&mut self) -> Result<Option<String>, ProviderError> {
-        self.entry.sent();
-        while let Some(event) = self.stream.next().await {
-            match event? {
-                LlmEvent::Started { request_id, limits } => {
-                    tracing::debug!(call_id = %self.entry.id(), provider_request_id = request_id.as_deref(), ?limits, "provider answers");
-                }
-                LlmEvent::Delta(text) => {
-                    self.entry.received(&text, self.streamed);
-                    return Ok(Some(text));
-                }
-                LlmEvent::Usage(usage) => self.entry.told(usage),
-                LlmEvent::Finished(finish) => self.finish = Some(finish),
-            }
-        }
-        match self.finish {
-            Some(_) => Ok(None),
-            None => Err(ProviderError::CutStream),
-        }
-    }
+/// A target whose client is not configured: no chain has one.
+fn nobody(target: &Target) -> Shut {
+    let detail = format!("{}: not configured", target.provider);
+    Shut { wait: Duration::from_secs(60), reason: SnoozeReason::ProviderDown, detail }
+}
 
-    /// What has come so far.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        self.entry.text()
-    }
-
-    /// Why the answer ended, once it has.
-    #[must_use]
-    pub const fn ended(&self) -> Option<Finish> {
-        self.finish
-    }
-
-    /// The call is over, as it should be; or we have had enough of it. An answer that holds nothing but space is a fault.
-    ///
-    /// # Errors
-    /// If the answer is empty.
-    pub async fn finish(self) -> Result<Answer, StageError> {
-        if self.entry.text().trim().is_empty() {
-            return Err(self.fail(ProviderError::Malformed("an empty answer")).await);
-        }
-        let Self { stream, entry, finish, .. } = self;
-        drop(stream);
-        Ok(entry.succeed(finish).await)
-    }
-
-    /// The call went wrong: closes it and says what its stage reports.
-    pub async fn fail(self, error: ProviderError) -> StageError {
-        let Self { stream, entry, .. } = self;
-        drop(stream);
-        let reported = error.stage_error(entry.provider());
-        let (code, message) = (error.code(), error.to_string());
-        entry.fail(code, message, error.is_billed()).await;
-        reported
+/// What a call can take at most.
+fn most_usage(prompt: &Prompt) -> Usage {
+    // The schema is part of what a model is told.
+    let schema = prompt.schema.map_or(0, |schema| serde_json::to_string(&schema.shape).map_or(0, |text| text.len()));
+    Usage {
+        tokens_in: most_prompt_tokens(&prompt.messages, schema),
+        tokens_out: prompt.max_tokens.unwrap_or(MOST_ANSWER_TOKENS),
     }
 }
 

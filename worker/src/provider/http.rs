@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Timelike, Utc};
 use reqwest::Url;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
@@ -69,6 +69,14 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(MOST))
 }
 
+/// How long it is, by the answer's own clock, to the next time that it is this hour in UTC.
+pub(super) fn until_hour(headers: &HeaderMap, hour: u32) -> Duration {
+    const DAY: u32 = 24 * 60 * 60;
+    let now = answered_at(headers).num_seconds_from_midnight();
+    let wait = (hour % 24 * 60 * 60 + DAY).saturating_sub(now) % DAY;
+    Duration::from_secs(u64::from(if wait == 0 { DAY } else { wait }))
+}
+
 fn answered_at(headers: &HeaderMap) -> DateTime<Utc> {
     let date = headers.get(DATE).and_then(|value| DateTime::parse_from_rfc2822(value.to_str().ok()?).ok());
     #[expect(clippy::disallowed_methods, reason = "a guess at how long to wait; nothing is decided by it")]
@@ -89,7 +97,7 @@ pub fn rate_limits(headers: &HeaderMap) -> RateLimits {
 }
 
 /// `1h2m3.5s`, `120ms`, or plain seconds.
-fn span(text: &str) -> Option<Duration> {
+pub(super) fn span(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok().map(|span| span.min(MOST));
     }
@@ -134,6 +142,12 @@ mod tests {
         for nonsense in ["", "-1", "soon", "NaN", "inf", "1e400"] {
             assert_eq!(wait(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn the_next_time_of_an_hour_is_within_a_day() {
+        let wait = |time: &str| until_hour(&headers(&[("date", &format!("Wed, 21 Oct 2026 {time} GMT"))]), 8).as_secs();
+        assert_eq!((wait("07:59:58"), wait("08:00:01"), wait("08:00:00")), (2, 86_399, 86_400));
     }
 
     #[test]

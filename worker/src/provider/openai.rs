@@ -1,7 +1,6 @@
 //! OpenAI's wire format at any base URL: Groq, vLLM, Ollama, llama.cpp and Gemini's compatible base are configurations
 //! of it.
 
-mod exchange;
 mod fault;
 #[cfg(test)]
 mod tests;
@@ -10,20 +9,15 @@ mod wire;
 use std::fmt;
 use std::sync::Arc;
 
-use futures::StreamExt;
-use futures::stream::{self, BoxStream};
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use futures::stream::BoxStream;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{RequestBuilder, Url};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::exchange::{Refusal, Said, Wire, exchange};
 use super::http::{self, Timeouts};
 use super::{Llm, LlmEvent, LlmRequest, ProviderError};
-use exchange::Exchange;
-
-/// The most bytes of text that an answer may have: several times what 8,192 tokens are.
-pub const MAX_TEXT_BYTES: usize = 256 * 1024;
-/// The most bytes that an answer may have on the wire.
-pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+use wire::{Chunk, Request, WireError};
 
 /// A client for one base URL.
 #[derive(Clone)]
@@ -123,11 +117,36 @@ impl Llm for OpenAi {
     }
 
     fn generate(&self, request: LlmRequest) -> BoxStream<'static, Result<LlmEvent, ProviderError>> {
-        let exchange = Exchange::new(Arc::clone(&self.inner), request);
-        stream::unfold(exchange, |mut exchange| async move {
-            let item = exchange.next().await?;
-            Some((item, exchange))
-        })
-        .boxed()
+        exchange(Arc::clone(&self.inner), request)
+    }
+}
+
+impl Wire for Inner {
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    fn ask(&self, request: &LlmRequest) -> RequestBuilder {
+        let builder = self.http.post(self.url.clone()).json(&Request::new(request, self.json));
+        match &self.authorization {
+            Some(authorization) => builder.header(AUTHORIZATION, authorization.clone()),
+            None => builder,
+        }
+    }
+
+    fn read(&self, data: &str) -> Vec<Said> {
+        if data.trim() == "[DONE]" {
+            return vec![Said::Over];
+        }
+        match serde_json::from_str::<Chunk>(data) {
+            Ok(Chunk { error: Some(error), .. }) => vec![Said::Fault(fault::in_stream(&error))],
+            Ok(chunk) => chunk.said(),
+            Err(_) => vec![Said::Fault(ProviderError::Malformed("it isn't JSON of the format"))],
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal<'_>) -> ProviderError {
+        let wait = http::retry_after(refusal.headers).or_else(|| http::rate_limits(refusal.headers).wait());
+        fault::of_status(refusal.status, &WireError::read(refusal.body), wait)
     }
 }

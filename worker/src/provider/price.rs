@@ -85,6 +85,12 @@ impl Prices {
         Ok(Self { rows: rows.into() })
     }
 
+    /// Whether a model has a price of its own, or its provider has one for all: not only the last row's.
+    #[must_use]
+    pub fn knows(&self, provider: &str, model: &str) -> bool {
+        self.rows.iter().any(|row| row.provider == provider && (row.model == "*" || row.model == model))
+    }
+
     /// What a call costs in US cents, to six places, as the ledger keeps it.
     #[must_use]
     pub fn cost_cents(&self, provider: &str, model: &str, usage: Usage) -> Decimal {
@@ -140,6 +146,8 @@ mod tests {
         assert_eq!(cost("groq", "llama-3.3-70b-versatile", 1_000_000, 1_000_000), "138");
         assert_eq!(cost("groq", "openai/gpt-oss-20b", 1, 0), "0.000008", "half a millionth is rounded up, once");
         assert_eq!(cost("groq", "openai/gpt-oss-20b", 3, 0), "0.000023");
+        assert_eq!(cost("google", "gemini-2.5-flash", 1_000, 100), "0.055");
+        assert_eq!(cost("google", "gemini-9", 1_000_000, 0), "200", "one that is new is dear");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use apalis_core::monitor::Monitor;
 use apalis_core::worker::builder::WorkerBuilder;
 use hellosales_core::notify::{Listener, Notifier, Wake};
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::queue::Pauses;
 use hellosales_core::queue::lease::{self, Beat};
 use hellosales_core::{Database, WorkerId};
@@ -58,7 +59,12 @@ pub(super) struct Assembly {
 /// The ways in which a worker ends, each a child of the next: told to drain, told to give back, killed.
 #[derive(Debug, Clone)]
 struct Signals {
+    /// Told to end: it drains, and goes.
+    stopping: CancellationToken,
+    /// It takes nothing more: it is to end, or an operator wants it empty. Then it stays until it is stopped.
     draining: CancellationToken,
+    /// It drains, and nothing runs any more.
+    drained: CancellationToken,
     give_back: CancellationToken,
     kill: CancellationToken,
     ended: CancellationToken,
@@ -89,6 +95,7 @@ impl Assembly {
     fn new(config: WorkerConfig, environment: Environment) -> Self {
         let database = environment.database.clone();
         let kill = CancellationToken::new();
+        let stopping = CancellationToken::new();
         let tracker = TaskTracker::new();
         Self {
             id: WorkerId::new(),
@@ -104,7 +111,9 @@ impl Assembly {
             floor: Floor { tracker, kill: kill.clone() },
             duties: Floor { tracker: TaskTracker::new(), kill: kill.child_token() },
             signals: Signals {
-                draining: CancellationToken::new(),
+                draining: stopping.child_token(),
+                stopping,
+                drained: CancellationToken::new(),
                 give_back: CancellationToken::new(),
                 kill,
                 ended: CancellationToken::new(),
@@ -118,7 +127,7 @@ impl Assembly {
         WorkerHandle {
             id: self.id,
             address,
-            draining: self.signals.draining.clone(),
+            stopping: self.signals.stopping.clone(),
             kill: self.signals.kill.clone(),
             ended: self.signals.ended.clone(),
         }
@@ -135,18 +144,21 @@ impl Assembly {
 
     /// Starts every task.
     fn begin(self, registry: CheckedRegistry) {
-        tracing::info!(worker_id = %self.id, slots = self.config.slots, lease_ms = self.beat().lease_ms, "worker started");
         let shapes = registry.shapes();
         let kinds: Arc<[String]> = shapes.kinds().into();
+        let beat = self.beat(&kinds);
+        tracing::info!(worker_id = %self.id, slots = self.config.slots, lease_ms = beat.lease_ms, "worker started");
         let (pauses, known_pauses) = watch::channel(Arc::<Pauses>::default());
         let (settler, desk) = Settler::new(DeskParts {
             database: self.database.clone(),
             worker: self.id,
             stage_timeout_ms: self.environment.config.stage_timeout_ms,
+            automatic: self.config.automatic,
             notifier: self.notifier.clone(),
             draining: self.signals.draining.clone(),
             pauses: known_pauses,
         });
+        let pipelines = registry.pipelines().into();
         let ring = Ring {
             worker: self.id,
             registry,
@@ -175,17 +187,18 @@ impl Assembly {
             clock: Clock::default(),
         };
         self.duties.detach(desk.run());
-        self.start_duties(pauses);
+        self.start_duties(beat, pauses, pipelines);
         self.supervise(claimer, claims, runner);
     }
 
-    fn start_duties(&self, pauses: watch::Sender<Arc<Pauses>>) {
+    fn start_duties(&self, beat: Beat, pauses: watch::Sender<Arc<Pauses>>, pipelines: Arc<[&'static Pipeline]>) {
         let (database, notifier) = (self.database.clone(), self.notifier.clone());
         let heart = Heart {
             database: database.clone(),
-            beat: self.beat(),
+            beat,
             contact: self.contact.clone(),
             draining: self.signals.draining.clone(),
+            drained: self.signals.drained.clone(),
         };
         let watch = Watch {
             database,
@@ -195,7 +208,9 @@ impl Assembly {
             look: Arc::clone(&self.look),
         };
         let writer = Writer { streams: self.streams.clone(), notifier: notifier.clone() };
-        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, self.config.lease);
+        let draining = self.signals.draining.clone();
+        let settings = (&self.config, pipelines);
+        let maintenance = Maintenance::new(self.environment.clone(), self.id, notifier, settings, draining);
         self.duties.detach(heart.run());
         self.duties.detach(watch.run());
         self.duties.detach(writer.run());
@@ -203,6 +218,8 @@ impl Assembly {
         self.duties.detach(maintenance.clone().promote());
         self.duties.detach(maintenance.clone().heed(pauses));
         self.duties.detach(maintenance.clone().admit(self.listener.subscribe()));
+        self.duties.detach(maintenance.clone().heed_providers(self.listener.subscribe()));
+        self.duties.detach(maintenance.clone().operate());
         self.duties.detach(maintenance.clean());
         self.duties.detach(hear(
             self.listener.clone(),
@@ -221,16 +238,24 @@ impl Assembly {
             drop(claiming);
         });
         let monitor = monitor(self.id, claims, runner, self.floor.clone(), claimed_out);
+        let Signals { stopping, drained, .. } = self.signals.clone();
+        let monitor = async move {
+            monitor.await;
+            // Of one that goes its row says it: it is gone.
+            if !stopping.is_cancelled() {
+                drained.cancel();
+            }
+        };
         // Not on the floor: it outlives the kill, to say when all is gone.
         let tracker = TaskTracker::new();
         drop(tracker.spawn(async move { self.end(monitor).await }));
     }
 
     async fn end(self, monitor: impl Future<Output = ()> + Send + 'static) {
-        let Signals { draining, give_back, kill, ended } = self.signals.clone();
+        let Signals { stopping, give_back, kill, ended, .. } = self.signals.clone();
         let monitored = self.floor.spawn(monitor);
         // Killed, or stopped by its own will: there is no third way out of apalis, whose restarts are for ever.
-        let _ended_by_kill = kill.run_until_cancelled(draining.cancelled()).await;
+        let _ended_by_kill = kill.run_until_cancelled(stopping.cancelled()).await;
         let all_ended = async {
             let _joined = monitored.await;
             self.floor.tracker.close();
@@ -269,7 +294,7 @@ impl Assembly {
         }
     }
 
-    fn beat(&self) -> Beat {
+    fn beat(&self, kinds: &Arc<[String]>) -> Beat {
         Beat {
             worker: self.id,
             host: host(),
@@ -278,6 +303,8 @@ impl Assembly {
             slots: i32::from(self.config.slots),
             lease_ms: i64::try_from(self.config.lease.as_millis()).unwrap_or(i64::MAX),
             draining: false,
+            drained: false,
+            kinds: Arc::clone(kinds),
         }
     }
 }
@@ -290,7 +317,7 @@ async fn hear(listener: Listener, wake: Arc<Notify>, look: Arc<Notify>, holdings
             Ok(Wake::Queue(_)) => wake.notify_one(),
             // Only whether to look at once: what was cancelled is what the look doesn't find.
             Ok(Wake::Cancel(runs)) if holdings.has_any(&runs) => look.notify_one(),
-            Ok(Wake::Cancel(_) | Wake::Stream(_) | Wake::Batch) => {}
+            Ok(Wake::Cancel(_) | Wake::Stream(_) | Wake::Batch | Wake::Provider) => {}
             Ok(Wake::Reconnected) | Err(RecvError::Lagged(_)) => {
                 wake.notify_one();
                 look.notify_one();

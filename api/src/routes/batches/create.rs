@@ -16,8 +16,10 @@ use crate::envelope::{RequestId, TraceParent};
 use crate::error::{Problem, ProblemBody};
 use crate::extract::{Body, IdempotencyKey, Query};
 use crate::object::BatchObject;
+use crate::rate_limit::RateLimit;
 use crate::routes::{REPLAYED, with_header};
 use crate::state::AppState;
+use crate::submit::{Refusal, admitted};
 use crate::turn::{in_flight, key_reused};
 
 /// A lock that was not to be had, or a deadlock, is tried again this often.
@@ -62,33 +64,26 @@ pub(super) async fn create(
     new.traceparent = head.traceparent;
     let (work, org) = (state.clone(), caller.org());
     let accepted = state.detached(async move { submit(&work, org, &new, key.as_ref()).await }).await?;
-    let (batch, replayed) = match accepted {
-        Submitted::Now(batch) => (*batch, false),
-        Submitted::Before(id) => (read(&state, &caller, id).await?, true),
+    let (batch, left) = match accepted {
+        Submitted::Now(batch, left) => (*batch, Some(left)),
+        Submitted::Before(id) => (read(&state, &caller, id).await?, None),
     };
     let location = format!("/email-batches/{}", batch.id);
     let response = with_header(whole(StatusCode::ACCEPTED, &batch), "location", &location);
-    let response = with_header(response, "retry-after", "1");
-    Ok(if replayed { with_header(response, REPLAYED.0, REPLAYED.1) } else { response })
+    let mut response = with_header(response, "retry-after", "1");
+    let Some(left) = left else { return Ok(with_header(response, REPLAYED.0, REPLAYED.1)) };
+    if let Some(left) = left {
+        left.write(&mut response);
+    }
+    Ok(response)
 }
 
 /// What became of a submit.
 enum Submitted {
-    /// It was accepted.
-    Now(Box<Batch>),
+    /// It was accepted; and what is left of the organisation's budget, if it has one.
+    Now(Box<Batch>, Option<RateLimit>),
     /// The same request came before, and made this one.
     Before(BatchId),
-}
-
-enum Refusal {
-    Problem(Problem),
-    Database(DatabaseError),
-}
-
-impl From<DatabaseError> for Refusal {
-    fn from(error: DatabaseError) -> Self {
-        Self::Database(error)
-    }
 }
 
 async fn submit(
@@ -102,7 +97,7 @@ async fn submit(
         tries += 1;
         match attempt(state, org, new, key).await {
             Ok(submitted) => {
-                if matches!(submitted, Submitted::Now(_)) {
+                if matches!(submitted, Submitted::Now(..)) {
                     state.notifier.send(Wakes { batches: true, ..Wakes::default() });
                 }
                 return Ok(submitted);
@@ -132,10 +127,11 @@ async fn attempt(
             Err(ClaimError::Database(error)) => return Err(Refusal::Database(error)),
         }
     }
+    let left = admitted(&mut org_tx).await?;
     let usual = state.config.usual_email_cents.of(new.quality_mode);
     let cost = batch::cost_per_email(&mut org_tx, new.email_type, new.quality_mode, usual).await?;
     let submitted = match batch::accept(&mut org_tx, new, &cost).await {
-        Ok(batch) => Submitted::Now(Box::new(batch)),
+        Ok(batch) => Submitted::Now(Box::new(batch), left),
         Err(error) => return Err(Refusal::Problem(refused(error, &new.choice)?)),
     };
     match tx.commit().await {

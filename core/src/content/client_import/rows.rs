@@ -99,12 +99,12 @@ pub async fn discard(tx: &mut OrgTx<'_>, import: ImportId) -> Result<(), Databas
 /// How many rows one round of [`prune`] deletes.
 const BATCH: i64 = 2_000;
 
-/// Deletes rows whose import began an hour ago: it has ended, and nobody was left to clear up. Returns whether there
-/// may be more.
+/// Deletes rows whose import began an hour ago: it has ended, and nobody was left to clear up. Returns how many
+/// went.
 ///
 /// # Errors
 /// If the server can't be reached.
-pub async fn prune(db: &Database) -> Result<bool, DatabaseError> {
+pub async fn prune(db: &Database) -> Result<u64, DatabaseError> {
     // Import ids are UUIDv7: they tell their age.
     let gone = sqlx::query!(
         "DELETE FROM client_import_rows WHERE ctid = ANY(ARRAY(
@@ -115,5 +115,5 @@ pub async fn prune(db: &Database) -> Result<bool, DatabaseError> {
     )
     .execute(db.fast())
     .await?;
-    Ok(i64::try_from(gone.rows_affected()).is_ok_and(|n| n == BATCH))
+    Ok(gone.rows_affected())
 }

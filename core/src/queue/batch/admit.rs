@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::sweep;
+use super::{lock, sweep};
 use crate::batch::BatchStatus;
 use crate::content::email::EmailType;
 use crate::database::{Database, Tx};
@@ -73,11 +73,14 @@ pub async fn admit(db: &Database, stage_timeout_ms: i32) -> Result<(Looked, Wake
     let Some(batch) = next(&mut tx).await? else { return Ok((Looked::Idle, wakes)) };
     tx.enter(batch.org).await?;
     let (live, waiting) = counts(&mut tx, &batch).await?;
-    let looked = if live == 0 && waiting == 0 {
-        Looked::Ending { batch: batch.id, org: batch.org, round: batch.round }
-    } else if batch.status == BatchStatus::Cancelling {
-        let moved = sweep::cancel_live(&mut tx, &batch, GROUP, &mut wakes).await?;
-        Looked::At { batch: batch.id, moved, more: moved > 0 }
+    let ending = Looked::Ending { batch: batch.id, org: batch.org, round: batch.round };
+    let looked = if batch.status == BatchStatus::Cancelling {
+        match cancel_some(&mut tx, &batch, (live, waiting), &mut wakes).await? {
+            Some(moved) => Looked::At { batch: batch.id, moved, more: moved > 0 },
+            None => ending,
+        }
+    } else if live == 0 && waiting == 0 {
+        ending
     } else {
         let room = window(&mut tx).await? - live;
         let items = waiting_items(&mut tx, &batch, room.min(GROUP)).await?;
@@ -92,14 +95,33 @@ pub async fn admit(db: &Database, stage_timeout_ms: i32) -> Result<(Looked, Wake
     Ok((looked, wakes))
 }
 
+/// Cancels what is live, then what waits; then nothing can be redriven. Returns how much was moved; `None` if nothing is left.
+async fn cancel_some(
+    tx: &mut Tx,
+    batch: &Batch,
+    (live, waiting): (i64, i64),
+    wakes: &mut Wakes,
+) -> Result<Option<usize>, DatabaseError> {
+    let moved = if live > 0 { sweep::cancel_live(tx, batch, GROUP, wakes).await? } else { 0 };
+    if moved == 0 && waiting > 0 {
+        return sweep::cancel_waiting(tx, batch).await.map(Some);
+    }
+    if live > 0 {
+        return Ok(Some(moved));
+    }
+    let (open, closed) = sweep::close_dead_letters(tx, batch).await?;
+    Ok((open > 0).then_some(closed))
+}
+
 async fn next(tx: &mut Tx) -> Result<Option<Batch>, DatabaseError> {
     let row = sqlx::query!(
-        r#"WITH b AS MATERIALIZED (
+        r#"WITH t AS MATERIALIZED (SELECT set_config('idle_in_transaction_session_timeout', $1, true) AS idle), b AS MATERIALIZED (
              SELECT id FROM email_batches WHERE status IN ('running', 'cancelling') ORDER BY admitted_at LIMIT 1
              FOR NO KEY UPDATE SKIP LOCKED)
-           UPDATE email_batches e SET admitted_at = clock_timestamp() FROM b WHERE e.id = b.id
+           UPDATE email_batches e SET admitted_at = clock_timestamp() FROM b, t WHERE e.id = b.id AND t.idle IS NOT NULL
            RETURNING e.id AS "id: BatchId", e.org_id AS "org_id: OrgId", e.status, e.round, e.is_approved,
-             e.product_id AS "product_id: ProductId", e.email_type, e.instructions"#
+             e.product_id AS "product_id: ProductId", e.email_type, e.instructions"#,
+        lock::FROZEN,
     )
     .fetch_optional(tx.connection())
     .await?;
@@ -122,7 +144,9 @@ async fn next(tx: &mut Tx) -> Result<Option<Batch>, DatabaseError> {
 async fn counts(tx: &mut Tx, batch: &Batch) -> Result<(i64, i64), DatabaseError> {
     let row = sqlx::query!(
         r#"SELECT (SELECT count(*) FROM batch_items WHERE batch_id = $1 AND status = 'admitted') AS "live!",
-             (SELECT count(*) FROM (SELECT 1 FROM batch_items WHERE batch_id = $1 AND status = 'waiting' AND ($2 OR sampled) LIMIT $3) w) AS "waiting!""#,
+             (SELECT count(*) FROM (SELECT 1 FROM batch_items WHERE $2 AND batch_id = $1 AND status = 'waiting' LIMIT $3) w)
+             + (SELECT count(*) FROM (SELECT 1 FROM batch_items WHERE NOT $2 AND batch_id = $1 AND status = 'waiting' AND sampled LIMIT $3) w)
+               AS "waiting!""#,
         batch.id.uuid(),
         batch.is_approved || batch.status == BatchStatus::Cancelling,
         GROUP * 2,
@@ -149,8 +173,10 @@ async fn waiting_items(tx: &mut Tx, batch: &Batch, limit: i64) -> Result<Vec<Ite
     }
     Ok(sqlx::query_as!(
         Item,
-        r#"SELECT n, client_id AS "client_id: ClientId", run_id AS "run_id: RunId" FROM batch_items
-           WHERE batch_id = $1 AND status = 'waiting' AND ($2 OR sampled) ORDER BY n LIMIT $3"#,
+        r#"SELECT n AS "n!", client_id AS "client_id!: ClientId", run_id AS "run_id: RunId" FROM (
+             (SELECT n, client_id, run_id FROM batch_items WHERE $2 AND batch_id = $1 AND status = 'waiting' ORDER BY n LIMIT $3)
+             UNION ALL
+             (SELECT n, client_id, run_id FROM batch_items WHERE NOT $2 AND batch_id = $1 AND status = 'waiting' AND sampled ORDER BY n LIMIT $3)) w"#,
         batch.id.uuid(),
         batch.is_approved,
         limit,

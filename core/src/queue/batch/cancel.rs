@@ -1,4 +1,6 @@
-//! Cancel: what waits is cancelled at once, what is live by whoever admits, so that it goes on when the api dies.
+//! Cancel: from here on nothing more is admitted, and what waits reads as cancelled. What is live, and then the rows of what
+//! waits, are cancelled by whoever admits, group by group, so that a hundred thousand items hold nobody up, and that it goes on
+//! when the api dies.
 
 use super::lock::lock;
 use super::{Changed, pause};
@@ -29,13 +31,10 @@ pub async fn cancel(
     }
     locked.become_status(&mut tx, BatchStatus::Cancelling).await?;
     pause::remove(&mut tx, batch).await?;
-    sqlx::query!(
-        "UPDATE batch_items SET status = CASE WHEN run_id IS NULL THEN 'cancelled' ELSE 'failed' END, ended_at = clock_timestamp()
-         WHERE batch_id = $1 AND status = 'waiting'",
-        batch.uuid(),
-    )
-    .execute(tx.connection())
-    .await?;
+    // It is the next that admission looks at.
+    sqlx::query!("UPDATE email_batches SET admitted_at = 'epoch' WHERE id = $1", batch.uuid())
+        .execute(tx.connection())
+        .await?;
     tx.commit().await?;
     Ok((Changed::Now, Wakes { batches: true, ..Wakes::default() }))
 }

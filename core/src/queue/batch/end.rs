@@ -1,7 +1,7 @@
 //! End: a batch's round is over. Once a round, by compare-and-set, with the summary event.
 
 use super::Changed;
-use super::lock::lock;
+use super::lock::{lock, release_if_frozen};
 use crate::batch::BatchStatus;
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
@@ -16,6 +16,7 @@ use crate::queue::Wakes;
 pub async fn end(db: &Database, org: OrgId, batch: BatchId, round: i32) -> Result<(Changed, Wakes), DatabaseError> {
     let mut tx = db.begin().await?;
     tx.enter(org).await?;
+    release_if_frozen(&mut tx).await?;
     let Some(mut locked) = lock(&mut tx, org, batch).await? else { return Ok((Changed::NotFound, Wakes::default())) };
     let cancelling = locked.status == BatchStatus::Cancelling;
     if locked.round != round || !matches!(locked.status, BatchStatus::Running | BatchStatus::Cancelling) {
@@ -24,7 +25,8 @@ pub async fn end(db: &Database, org: OrgId, batch: BatchId, round: i32) -> Resul
     let awaits = locked.has_sample && !locked.is_approved && !cancelling;
     let open = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM batch_items WHERE batch_id = $1 AND status = 'admitted')
-             OR EXISTS (SELECT 1 FROM batch_items WHERE batch_id = $1 AND status = 'waiting' AND ($2 OR sampled)) AS "open!""#,
+             OR EXISTS (SELECT 1 FROM batch_items WHERE $2 AND batch_id = $1 AND status = 'waiting')
+             OR EXISTS (SELECT 1 FROM batch_items WHERE NOT $2 AND batch_id = $1 AND status = 'waiting' AND sampled) AS "open!""#,
         batch.uuid(),
         !awaits,
     )

@@ -5,6 +5,10 @@ use crate::database::Tx;
 use crate::error::DatabaseError;
 use crate::id::{BatchId, OrgId};
 
+/// An admitter that says nothing for this long while it holds a batch is frozen, and loses it: whoever pauses or cancels the
+/// batch waits for its row no longer than two seconds (`lock_timeout`).
+pub(super) const FROZEN: &str = "1200ms";
+
 /// A batch whose row this transaction holds.
 #[derive(Debug)]
 pub(in crate::queue) struct LockedBatch {
@@ -14,6 +18,14 @@ pub(in crate::queue) struct LockedBatch {
     pub(super) round: i32,
     pub(super) has_sample: bool,
     pub(super) is_approved: bool,
+}
+
+/// Bounds how long this transaction may hold what it locks without a word.
+pub(super) async fn release_if_frozen(tx: &mut Tx) -> Result<(), DatabaseError> {
+    sqlx::query!("SELECT set_config('idle_in_transaction_session_timeout', $1, true)", FROZEN)
+        .fetch_one(tx.connection())
+        .await?;
+    Ok(())
 }
 
 /// Locks a batch of an organisation, waiting. Its runs are locked after it.

@@ -72,7 +72,7 @@ pub(super) async fn give_up(tx: &mut Tx, runs: &[Uuid], actor: &str) -> Result<(
     }
     sqlx::query!(
         "UPDATE dead_letter_queue SET status = 'resolved', resolution = 'wont_fix', resolved_at = clock_timestamp(), resolved_by_actor = $2,
-           updated_at = clock_timestamp()
+           next_retry_at = NULL, updated_at = clock_timestamp()
          WHERE pipeline_run_id = ANY($1) AND status IN ('pending', 'investigating')",
         runs,
         actor,

@@ -40,6 +40,7 @@ struct Columns {
     snoozed: Vec<i32>,
     delay_ms: Vec<Option<i64>>,
     delay_reason: Vec<Option<String>>,
+    delay_detail: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -60,6 +61,7 @@ impl Columns {
         self.snoozed.push(i32::from(write.snoozed));
         self.delay_ms.push(write.delay_ms);
         self.delay_reason.push(write.delay_reason.map(str::to_owned));
+        self.delay_detail.push(write.delay_detail);
         Ok(())
     }
 }
@@ -73,6 +75,7 @@ struct Write {
     snoozed: bool,
     delay_ms: Option<i64>,
     delay_reason: Option<&'static str>,
+    delay_detail: Option<String>,
 }
 
 impl Write {
@@ -86,6 +89,7 @@ impl Write {
             snoozed: false,
             delay_ms: None,
             delay_reason: None,
+            delay_detail: None,
         }
     }
 
@@ -103,12 +107,14 @@ impl Write {
                 counted: true,
                 delay_ms: Some(whole_ms(backoff::draw(failures + 1, *retry_after))),
                 delay_reason: Some("backoff"),
+                delay_detail: Some(failure.message.clone()),
                 ..Self::to(StepStatus::Delayed)
             },
-            End::Snooze { delay, reason, .. } => Self {
+            End::Snooze { delay, reason, detail } => Self {
                 snoozed: true,
                 delay_ms: Some(whole_ms(*delay)),
                 delay_reason: Some(reason.as_str()),
+                delay_detail: Some(detail.replace('\u{0}', "\u{fffd}")),
                 ..Self::to(StepStatus::Delayed)
             },
             // Folded as `cancel` and deleted with its run in this transaction.
@@ -151,6 +157,7 @@ pub(super) async fn apply(
         &columns.snoozed,
         &columns.delay_ms as &[Option<i64>],
         &columns.delay_reason as &[Option<String>],
+        &columns.delay_detail as &[Option<String>],
     )
     .fetch_all(tx.connection())
     .await?;

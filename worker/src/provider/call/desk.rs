@@ -5,7 +5,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use hellosales_core::provider_call::{self, CallEnd, Closed, NewCall, Opened};
 use hellosales_core::{Database, DatabaseError, ProviderCallId};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::settler::backlog::{Backlog, MAX_GROUP, Patience};
@@ -16,6 +16,9 @@ const GROUPS: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Tries at closing: some minutes of a lost database. Then the janitor finds the row.
 const CLOSE_TRIES: u32 = 120;
+/// Tries at opening, and the rest between them: as long as a lease lasts. A stage that waits longer has lost its step.
+const OPEN_TRIES: u32 = 30;
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// Where calls are opened and closed. Cheap to clone; the desk stays as long as there is a clone.
 #[derive(Debug, Clone)]
@@ -91,9 +94,21 @@ async fn open_all(db: Database, mut inbox: mpsc::Receiver<Opening>) {
     }
 }
 
-/// Opens a group. A value that the database refuses is found by opening one by one.
+/// Opens a group. A value that the database refuses is found by opening one by one. Where the database gives no answer, it is asked
+/// again: nothing was sent to a provider, so no attempt at a stage has failed.
 async fn open_group(db: &Database, group: Vec<Opening>) {
-    match try_to_open(db, &group).await {
+    let mut opened = try_to_open(db, &group).await;
+    for _ in 1..OPEN_TRIES {
+        let is_lost = opened.as_ref().is_err_and(|error| !error.is_rejected());
+        if !is_lost || group.iter().all(|opening| opening.answer.is_closed()) {
+            break;
+        }
+        opened = open_again(db, &group).await;
+        if opened.as_ref().is_err_and(|error| !error.is_rejected()) {
+            sleep(OPEN_AGAIN).await;
+        }
+    }
+    match opened {
         Ok(opened) => {
             for (opening, opened) in group.into_iter().zip(opened) {
                 let _nobody = opening.answer.send(Ok(opened));
@@ -101,7 +116,7 @@ async fn open_group(db: &Database, group: Vec<Opening>) {
         }
         Err(error) if error.is_rejected() => {
             for opening in group {
-                let opened = try_to_open(db, std::slice::from_ref(&opening)).await;
+                let opened = open_again(db, std::slice::from_ref(&opening)).await;
                 let opened = opened.map(|opened| opened.first().copied().unwrap_or(Opened::Lost));
                 let _nobody = opening.answer.send(opened);
             }
@@ -117,8 +132,25 @@ async fn open_group(db: &Database, group: Vec<Opening>) {
 
 async fn try_to_open(db: &Database, group: &[Opening]) -> Result<Vec<Opened>, DatabaseError> {
     let calls: Vec<&NewCall> = group.iter().map(|opening| &opening.call).collect();
-    let opened = timeout(PATIENCE, provider_call::open_group(db, &calls)).await;
+    open(db, &calls).await
+}
+
+async fn open(db: &Database, calls: &[&NewCall]) -> Result<Vec<Opened>, DatabaseError> {
+    let opened = timeout(PATIENCE, provider_call::open_group(db, calls)).await;
     opened.unwrap_or(Err(DatabaseError::Interrupted))
+}
+
+/// Opens those that aren't open yet: the answer to an earlier try may have been lost.
+async fn open_again(db: &Database, group: &[Opening]) -> Result<Vec<Opened>, DatabaseError> {
+    let calls: Vec<&NewCall> = group.iter().map(|opening| &opening.call).collect();
+    let landed = timeout(PATIENCE, provider_call::landed(db, &calls)).await;
+    let landed = landed.unwrap_or(Err(DatabaseError::Interrupted))?;
+    let missing: Vec<&NewCall> = calls.iter().copied().filter(|call| !landed.contains(&call.id)).collect();
+    let mut opened = if missing.is_empty() { Vec::new() } else { open(db, &missing).await? }.into_iter();
+    let all = calls
+        .iter()
+        .map(|call| if landed.contains(&call.id) { Opened::Open } else { opened.next().unwrap_or(Opened::Lost) });
+    Ok(all.collect())
 }
 
 async fn close_all(db: Database, mut inbox: mpsc::Receiver<Closing>) {

@@ -1,9 +1,12 @@
 //! A call's row in the ledger while the call is under way: an open entry can't be forgotten, since dropping it closes it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hellosales_core::provider_call::{CallEnd, NewCall, Opened};
-use hellosales_core::{Database, DatabaseError, ErrorCode, ProviderCallId};
+use hellosales_core::breaker::Health;
+use hellosales_core::budget::Exceeded;
+use hellosales_core::provider_call::{CallEnd, NewCall, Opened, Shut};
+use hellosales_core::{Database, DatabaseError, ErrorCode, LeaseToken, ProviderCallId};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -13,6 +16,8 @@ use tokio_util::task::TaskTracker;
 use super::super::price::{Prices, count_tokens};
 use super::super::{Finish, Usage};
 use super::desk::Ledger;
+use super::gate::{Gate, Permit};
+use super::gates::{Gates, Pass};
 use super::{Answer, LlmDoor, abandoned};
 use crate::stage::StageError;
 
@@ -30,6 +35,10 @@ pub(super) enum Asked {
         /// Other calls hold some of it, which may come back.
         may_come_back: bool,
     },
+    /// The organisation's budget doesn't reach.
+    OverOrgBudget(Exceeded),
+    /// The model may not be called now.
+    Shut(Shut),
 }
 
 /// The row is open. Dropping this closes it.
@@ -40,6 +49,8 @@ pub(super) struct Entry {
     open: TaskTracker,
     runtime: Handle,
     cancelled: CancellationToken,
+    /// Its place among the calls under way.
+    permit: Option<Permit>,
 }
 
 /// What is known of the call.
@@ -55,6 +66,19 @@ struct Known {
     first_token: Option<Duration>,
     text: String,
     usage: Option<Usage>,
+    report: Report,
+}
+
+/// Whom to tell of its provider's health.
+#[derive(Clone)]
+pub(super) struct Report {
+    pub(super) db: Database,
+    pub(super) gates: Arc<Gates>,
+    pub(super) gate: Arc<Gate>,
+    /// The call is a probe.
+    pub(super) probe: Option<LeaseToken>,
+    /// What was drawn for it.
+    pub(super) tokens: u32,
 }
 
 impl Entry {
@@ -62,11 +86,13 @@ impl Entry {
     /// dropped there, and closed.
     pub(super) async fn open(
         door: &LlmDoor,
-        db: &Database,
-        call: NewCall,
+        (db, gate): (&Database, &Arc<Gate>),
+        (call, pass): (NewCall, Pass),
         cancelled: CancellationToken,
     ) -> Result<Asked, StageError> {
         let ledger = door.ledger(db);
+        let Pass { permit, probe, tokens } = pass;
+        let (gates, gate) = (Arc::clone(&door.gates), Arc::clone(gate));
         let known = Known {
             ledger: ledger.clone(),
             id: call.id,
@@ -78,8 +104,16 @@ impl Entry {
             first_token: None,
             text: String::new(),
             usage: None,
+            report: Report { db: db.clone(), gates, gate, probe, tokens },
         };
-        let mut entry = Self { known, settled: false, open: door.open.clone(), runtime: Handle::current(), cancelled };
+        let mut entry = Self {
+            known,
+            settled: false,
+            open: door.open.clone(),
+            runtime: Handle::current(),
+            cancelled,
+            permit: Some(permit),
+        };
         let (give, take) = oneshot::channel();
         door.open.spawn(async move {
             let asked = match ledger.open(call).await {
@@ -92,6 +126,14 @@ impl Entry {
                     entry.forget();
                     Ok(Asked::OverBudget { may_come_back })
                 }
+                Ok(Opened::Shut(shut)) => {
+                    entry.forget();
+                    Ok(Asked::Shut(shut))
+                }
+                Ok(Opened::OverOrgBudget(exceeded)) => {
+                    entry.forget();
+                    Ok(Asked::OverOrgBudget(exceeded))
+                }
                 // The answer may have been lost: `entry` is dropped, and closes the row if there is one.
                 Err(error) => Err(error),
             };
@@ -103,9 +145,13 @@ impl Entry {
         }
     }
 
-    /// There is no row to close.
-    const fn forget(&mut self) {
+    /// There is no row to close. A probe that did not go leaves its place to another.
+    fn forget(&mut self) {
         self.settled = true;
+        if self.known.report.probe.is_some() {
+            let report = self.known.report.clone();
+            drop(self.open.spawn_on(async move { report.closed(Health::Unseen).await }, &self.runtime));
+        }
     }
 
     pub(super) const fn id(&self) -> ProviderCallId {
@@ -114,6 +160,10 @@ impl Entry {
 
     pub(super) fn provider(&self) -> &str {
         &self.known.provider
+    }
+
+    pub(super) const fn report(&self) -> &Report {
+        &self.known.report
     }
 
     pub(super) fn text(&self) -> &str {
@@ -130,6 +180,11 @@ impl Entry {
         if streamed {
             known.first_token = known.first_token.or_else(|| known.sent.map(|sent| sent.elapsed()));
         }
+        if known.text.is_empty() && known.report.probe.is_some() {
+            // It answers: nobody has to wait until it has said all.
+            let report = known.report.clone();
+            drop(self.open.spawn_on(async move { report.closed(Health::Well).await }, &self.runtime));
+        }
         known.text.push_str(text);
     }
 
@@ -139,7 +194,8 @@ impl Entry {
 
     pub(super) async fn succeed(mut self, finish: Option<Finish>) -> Answer {
         let (usage, _) = self.known.usage(true);
-        self.close(None, true).await;
+        self.known.report.answered(&self.known, usage);
+        self.close(None, true, Health::Well).await;
         let known = &mut self.known;
         Answer {
             text: std::mem::take(&mut known.text),
@@ -151,13 +207,14 @@ impl Entry {
         }
     }
 
-    pub(super) async fn fail(mut self, code: ErrorCode, message: String, billed: bool) {
-        self.close(Some((code, message)), billed).await;
+    pub(super) async fn fail(mut self, error: (ErrorCode, String), billed: bool, health: Health) {
+        self.close(Some(error), billed, health).await;
     }
 
-    async fn close(&mut self, error: Option<(ErrorCode, String)>, billed: bool) {
+    async fn close(&mut self, error: Option<(ErrorCode, String)>, billed: bool, health: Health) {
         self.settled = true;
-        let closing = self.open.spawn_on(close(self.known.clone(), error, billed), &self.runtime);
+        self.permit = None;
+        let closing = self.open.spawn_on(close(self.known.clone(), error, (billed, health)), &self.runtime);
         // It goes on if it takes longer.
         let _in_time = timeout(CLOSE_PATIENCE, closing).await;
     }
@@ -167,7 +224,9 @@ impl Drop for Entry {
     fn drop(&mut self) {
         if !self.settled {
             let (code, message) = abandoned(self.cancelled.is_cancelled());
-            let closing = close(self.known.clone(), Some((code, message.to_owned())), self.known.sent.is_some());
+            let health = if self.known.text.is_empty() { Health::Unseen } else { Health::Well };
+            let how = (self.known.sent.is_some(), health);
+            let closing = close(self.known.clone(), Some((code, message.to_owned())), how);
             drop(self.open.spawn_on(closing, &self.runtime));
         }
     }
@@ -183,7 +242,7 @@ impl Known {
         }
     }
 
-    fn end(self, error: Option<(ErrorCode, String)>, billed: bool) -> CallEnd {
+    fn end(self, error: Option<(ErrorCode, String)>, billed: bool, health: Health) -> CallEnd {
         let (usage, usage_estimated) = self.usage(billed);
         let cost_cents = self.prices.cost_cents(&self.provider, &self.model, usage);
         CallEnd {
@@ -193,15 +252,36 @@ impl Known {
             tokens_out: i32::try_from(usage.tokens_out).unwrap_or(i32::MAX),
             usage_estimated,
             cost_cents,
+            health,
             error,
             output: self.text,
         }
     }
 }
 
-async fn close(known: Known, error: Option<(ErrorCode, String)>, billed: bool) {
-    let (ledger, id) = (known.ledger.clone(), known.id);
-    ledger.close(id, known.end(error, billed)).await;
+impl Report {
+    async fn closed(&self, health: Health) {
+        self.gates.closed(&self.db, &self.gate, self.probe, health).await;
+    }
+
+    /// The provider said 429.
+    pub(super) async fn limited(&self, wait: Duration) {
+        self.gates.limited(&self.db, &self.gate, wait).await;
+    }
+
+    fn answered(&self, known: &Known, usage: Usage) {
+        if let Some(sent) = known.sent {
+            self.gate.well(known.first_token, sent.elapsed());
+        }
+        self.gate.unused(self.tokens.saturating_sub(usage.tokens_in.saturating_add(usage.tokens_out)));
+    }
+}
+
+/// In the ledger first, where it is counted; then its breaker is judged.
+async fn close(known: Known, error: Option<(ErrorCode, String)>, (billed, health): (bool, Health)) {
+    let (ledger, id, report) = (known.ledger.clone(), known.id, known.report.clone());
+    ledger.close(id, known.end(error, billed, health)).await;
+    report.closed(health).await;
 }
 
 fn milliseconds(duration: Duration) -> i32 {

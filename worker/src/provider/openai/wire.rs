@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::super::exchange::Said;
 use super::super::schema::{Schema, Shape};
-use super::super::{LlmRequest, Message, Usage};
+use super::super::{self as provider, Finish, LlmRequest, ProviderError, Usage};
 use super::JsonMode;
 
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
     model: &'a str,
-    messages: &'a [Message],
+    messages: &'a [provider::Message],
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,14 +70,21 @@ impl<'a> Request<'a> {
 /// An event of a stream, or a whole answer: they differ in what a choice calls its text.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk {
-    pub(super) choices: Option<Vec<Choice>>,
+    choices: Option<Vec<Choice>>,
     usage: Option<WireUsage>,
     x_groq: Option<Groq>,
     pub(super) error: Option<WireError>,
 }
 
 impl Chunk {
-    pub(super) fn usage(&self) -> Option<Usage> {
+    /// What it says, in order.
+    pub(super) fn said(self) -> Vec<Said> {
+        let usage = self.usage();
+        let choice = self.choices.into_iter().flatten().next();
+        choice.map(Choice::said).into_iter().flatten().chain(usage.map(Said::Usage)).collect()
+    }
+
+    fn usage(&self) -> Option<Usage> {
         let groq = self.x_groq.as_ref().and_then(|groq| groq.usage.as_ref());
         let usage = self.usage.as_ref().or(groq)?;
         Some(Usage { tokens_in: usage.prompt_tokens, tokens_out: usage.completion_tokens })
@@ -97,23 +105,38 @@ struct WireUsage {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Choice {
-    delta: Option<Said>,
-    message: Option<Said>,
-    pub(super) finish_reason: Option<String>,
+struct Choice {
+    delta: Option<Message>,
+    message: Option<Message>,
+    finish_reason: Option<String>,
 }
 
 impl Choice {
-    /// What it says: more, or all.
-    pub(super) fn said(&mut self) -> Said {
-        self.delta.take().or_else(|| self.message.take()).unwrap_or_default()
+    fn said(self) -> Vec<Said> {
+        // More, or all.
+        let Message { content, refusal } = self.delta.or(self.message).unwrap_or_default();
+        let mut said = Vec::new();
+        if refusal.is_some_and(|text| !text.is_empty()) {
+            said.push(Said::Refused);
+        }
+        said.extend(content.map(Said::Text));
+        match self.finish_reason.as_deref() {
+            None | Some("") => {}
+            Some("content_filter") => said.extend([Said::Refused, Said::Finish(Finish::Stop)]),
+            Some("length" | "max_tokens") => said.push(Said::Finish(Finish::Length)),
+            Some("tool_calls" | "function_call") => {
+                said.push(Said::Fault(ProviderError::Malformed("a call of a tool")));
+            }
+            Some(_) => said.push(Said::Finish(Finish::Stop)),
+        }
+        said
     }
 }
 
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Said {
-    pub(super) content: Option<String>,
-    pub(super) refusal: Option<String>,
+struct Message {
+    content: Option<String>,
+    refusal: Option<String>,
 }
 
 /// An error's body. `code` is a text with most vendors, a number with some.

@@ -2,22 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use hellosales_simulator::SimulatorConfig;
 use tokio::io::AsyncWriteExt;
 
-use super::super::{MAX_BODY_BYTES, MAX_TEXT_BYTES};
-use super::{ProviderError, QUICK, STREAM, World, ask, client, delta, finish, json, raw, request, serve};
+use super::super::super::exchange::{MAX_BODY_BYTES, MAX_TEXT_BYTES};
+use super::{ProviderError, QUICK, STREAM, World, ask, client, delta, finish, json, raw, request, serve, status};
 
 /// How a call ends that is answered with these bytes.
 async fn answered(answer: String) -> ProviderError {
     let (base, _server) = raw(answer).await;
     ask(&client(&base, QUICK), request("m")).await.end.unwrap_err()
-}
-
-fn status(line: &str, headers: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {line}\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
 }
 
 #[tokio::test]
@@ -178,8 +172,7 @@ async fn our_own_faults_are_told_apart() {
     empty.messages.clear();
     let end = ask(&world.client(), empty).await.end;
     assert!(matches!(end, Err(ProviderError::InvalidRequest { status: 400, .. })), "{end:?}");
-    let forgetful =
-        World::with(super::SimulatorConfig { context_tokens: 5, ..super::SimulatorConfig::instant() }).await;
+    let forgetful = World::with(SimulatorConfig { context_tokens: 5, ..SimulatorConfig::instant() }).await;
     assert_eq!(ask(&forgetful.client(), request("m")).await.end, Err(ProviderError::ContextTooLong));
     assert_eq!(answered(status("401 Unauthorized", "", "{}")).await, ProviderError::Unauthorised(401));
     assert_eq!(answered(status("403 Forbidden", "", "{}")).await, ProviderError::Unauthorised(403));

@@ -82,13 +82,13 @@ async fn a_finished_answer_does_not_wait_for_ever_for_its_usage() {
 
 #[tokio::test]
 async fn dropping_the_stream_ends_the_call_at_the_provider() {
-    use super::Llm;
+    use super::super::super::{Llm, LlmEvent};
     use futures::StreamExt;
     let world = World::start().await;
     world.control(json!({"hold_after_tokens": 3})).await;
     let mut stream = world.client().generate(request("m"));
     while let Some(event) = stream.next().await {
-        if matches!(event.unwrap(), super::LlmEvent::Delta(_)) {
+        if matches!(event.unwrap(), LlmEvent::Delta(_)) {
             break;
         }
     }
