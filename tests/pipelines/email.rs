@@ -365,6 +365,10 @@ async fn an_email_of_a_batch_knows_its_place_there() {
         let row = versions(bench, &input).await.swap_remove(0);
         assert_eq!((&row["batch_id"], &row["batch_n"]), (&json!(batch), &json!(7)));
         assert_eq!(row["prompt_version"], Template::Email.version());
+        let whole = "SELECT concat_ws(' ', c.success, c.ttft_ms IS NULL, r.ttft_ms IS NULL, c.usage_estimated, c.latency_ms IS NULL)
+                     FROM provider_calls c JOIN pipeline_runs r ON r.id = c.pipeline_run_id";
+        assert_eq!(bench.value::<String>(whole).await, "t t t f f", "nobody follows it: the answer came as one");
+        assert_eq!(bench.asked().await[0]["stream"], false);
     })
     .await;
 }
