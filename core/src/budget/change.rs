@@ -69,7 +69,7 @@ pub async fn set(
     let (before, on_exceeded) = lock(&mut tx, org, actor).await?;
     let after = change.of(before);
     let on_exceeded = change.on_exceeded.unwrap_or(on_exceeded);
-    write(&mut tx, org, &after, on_exceeded, actor, reason).await?;
+    write(&mut tx, org, (&after, on_exceeded), (actor, reason)).await?;
     ledger::count(&mut tx, org.uuid()).await?;
     let entry = audit::Entry {
         org_id: Some(org),
@@ -116,10 +116,8 @@ async fn lock(tx: &mut Tx, org: OrgId, actor: &str) -> Result<(Limits, OnExceede
 async fn write(
     tx: &mut Tx,
     org: OrgId,
-    limits: &Limits,
-    on_exceeded: OnExceeded,
-    actor: &str,
-    reason: Option<&str>,
+    (limits, on_exceeded): (&Limits, OnExceeded),
+    (actor, reason): (&str, Option<&str>),
 ) -> Result<(), DatabaseError> {
     sqlx::query!(
         "UPDATE budgets SET requests_per_minute = $2, tokens_per_minute = $3, cents_per_minute = $4, requests_per_day = $5,
