@@ -138,7 +138,7 @@ impl Bench<'_> {
             lease_ms: 600_000,
             draining: false,
             drained: false,
-            kinds: hellosales_worker::pipelines::registry().check().expect("a registry").shapes().kinds().into(),
+            kinds: pipelines::registry().check().expect("a registry").shapes().kinds().into(),
         };
         lease::beat(&mut connection, &beat).await.expect("a beat");
     }

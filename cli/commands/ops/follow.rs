@@ -126,8 +126,7 @@ async fn carry_out(operator: &Operator, me: WorkerId) -> anyhow::Result<()> {
     let means = Means { stage_timeout_ms: stage_timeout_ms(), ..Means::default() };
     let began = Instant::now();
     while began.elapsed() < LOOK {
-        let (advanced, wakes) =
-            execute::advance(&operator.db, &means).await.map_err(|error| operator.fault(error))?;
+        let (advanced, wakes) = execute::advance(&operator.db, &means).await.map_err(|error| operator.fault(error))?;
         operator.wake(wakes).await;
         match advanced {
             Advanced::Idle(Some(rest)) => sleep(rest.min(LOOK)).await,

@@ -18,7 +18,7 @@ pub(super) async fn blank(db: &Database, days: i32, after: Uuid) -> Result<Prune
     .fetch_all(tx.connection())
     .await?;
     let gone = sqlx::query!(
-        "UPDATE dead_letter_queue d SET context_snapshot = '{}', input_data = NULL
+        "UPDATE dead_letter_queue d SET context_snapshot = '{}', input_data = NULL, payload_pruned_at = clock_timestamp()
          WHERE d.id = ANY(ARRAY(
            SELECT l.id FROM dead_letter_queue l
            WHERE l.id = ANY($1) AND l.resolved_at < now() - $2::int * interval '1 day'
