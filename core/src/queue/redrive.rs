@@ -260,7 +260,7 @@ async fn grave(tx: &mut Tx, run: &LockedRun) -> Result<Option<Grave>, DatabaseEr
     Ok(sqlx::query_as!(
         Grave,
         r#"SELECT d.id AS "letter: DeadLetterId", d.status, d.restart_only, r.lane, r.pipeline, r.pipeline_version,
-             r.input, (r.input = 'null'::jsonb OR d.payload_pruned_at IS NOT NULL) AS "is_pruned!", r.batch_id IS NOT NULL AS "has_item!",
+             r.input, (r.input = 'null'::jsonb OR d.payload_pruned_at IS NOT NULL OR d.context_snapshot = '{}'::jsonb) AS "is_pruned!", r.batch_id IS NOT NULL AS "has_item!",
              EXISTS (SELECT 1 FROM batch_items i WHERE i.batch_id = r.batch_id AND i.n = r.batch_n AND i.run_id = r.id
                AND i.status IN ('failed', 'waiting')) AS "is_its_item!"
            FROM pipeline_runs r JOIN dead_letter_queue d ON d.pipeline_run_id = r.id AND d.generation = r.generation WHERE r.id = $1"#,
