@@ -12,7 +12,8 @@ use serde_json::json;
 use super::bench::{Bench, Job};
 
 /// Who was called, and what came of it.
-const CALLS: &str = "SELECT concat_ws(' ', provider, model_id, success, coalesce(error_code, '-')) FROM provider_calls ORDER BY id";
+const CALLS: &str =
+    "SELECT concat_ws(' ', provider, model_id, success, coalesce(error_code, '-')) FROM provider_calls ORDER BY id";
 
 /// A turn whose model is to be asked.
 async fn at_the_model(bench: &Bench<'_>) -> Job {
@@ -24,7 +25,9 @@ async fn at_the_model(bench: &Bench<'_>) -> Job {
 /// What a step waits for, and for how many seconds.
 fn snooze(executed: &Executed) -> (SnoozeReason, u64, String) {
     match executed {
-        Executed::Ended { end: End::Snooze { delay, reason, detail }, .. } => (*reason, delay.as_secs(), detail.clone()),
+        Executed::Ended { end: End::Snooze { delay, reason, detail }, .. } => {
+            (*reason, delay.as_secs(), detail.clone())
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -158,7 +158,8 @@ async fn a_call_that_looked_before_the_breaker_opened_is_stopped_at_the_ledger()
         late.llm.look(&bench.worker).await.expect("read");
         assert!(is_answered(&execute(bench, &job, &late).await));
         let audited = "SELECT concat_ws(' ', actor, action, target_id, reason) FROM audit_log ORDER BY id";
-        let lines = ["operator:ana provider.trip simulator/m1 INC-1", "operator:ana provider.reset simulator/m1 mended"];
+        let lines =
+            ["operator:ana provider.trip simulator/m1 INC-1", "operator:ana provider.reset simulator/m1 mended"];
         assert_eq!(bench.column(audited).await, lines);
     })
     .await;
@@ -199,7 +200,11 @@ async fn a_probe_whose_stage_is_cancelled_leaves_its_place_to_another() {
         let (executed, ()) = tokio::join!(execute(bench, &job, &environment), cancel);
         assert!(matches!(executed, Executed::Lost), "{executed:?}");
         environment.llm.drain().await;
-        assert_eq!(bench.column(BREAKER).await, ["open f"], "nothing was seen of the provider: the next may go at once");
+        assert_eq!(
+            bench.column(BREAKER).await,
+            ["open f"],
+            "nothing was seen of the provider: the next may go at once"
+        );
     })
     .await;
 }

@@ -116,7 +116,10 @@ async fn so_many_calls_at_once_and_no_more() {
         assert_eq!((answered, bench.asked().await.len()), (2, 2));
         for executed in executed.iter().filter(|executed| !is_answered(executed)) {
             let (reason, seconds, detail) = snooze(executed);
-            assert_eq!((reason, seconds, detail.as_str()), (SnoozeReason::RateLimited, 0, "simulator: 2 calls at once"));
+            assert_eq!(
+                (reason, seconds, detail.as_str()),
+                (SnoozeReason::RateLimited, 0, "simulator: 2 calls at once")
+            );
         }
     })
     .await;
