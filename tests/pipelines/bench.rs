@@ -318,8 +318,7 @@ impl Bench<'_> {
         if let Some(text) = instead {
             settlement = settlement.with_instead(text);
         }
-        let (pauses, automatic) = Default::default();
-        let (worker, stage_timeout_ms) = (self.hand, 30_000);
+        let (worker, stage_timeout_ms, (pauses, automatic)) = (self.hand, 30_000, Default::default());
         let options = SettleOptions { worker, stage_timeout_ms, hand_over: false, pauses, automatic };
         settle::settle(&self.worker, &options, vec![settlement]).await
     }
