@@ -330,13 +330,8 @@ impl Bench<'_> {
         if let Some(text) = instead {
             settlement = settlement.with_instead(text);
         }
-        let options = SettleOptions {
-            worker: self.hand,
-            stage_timeout_ms: 30_000,
-            hand_over: false,
-            pauses: Default::default(),
-            automatic: Default::default(),
-        };
+        let (worker, stage_timeout_ms, (pauses, automatic)) = (self.hand, 30_000, Default::default());
+        let options = SettleOptions { worker, stage_timeout_ms, hand_over: false, pauses, automatic };
         settle::settle(&self.worker, &options, vec![settlement]).await
     }
 

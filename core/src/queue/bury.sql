@@ -12,7 +12,7 @@ SELECT $1, r.org_id, r.id, r.generation, p.id, r.pipeline, r.pipeline_version, r
     'outputs', (SELECT jsonb_object_agg(split_part(o.kind, '/', 2), o.output) FROM pipeline_steps o
                 WHERE o.run_id = r.id AND o.status = 'completed')),
   r.input, r.request_id, r.session_id, r.user_id, coalesce(p.retry_count, 0), $11,
-  CASE WHEN coalesce(p.retry_count, 0) < $11 THEN clock_timestamp()
+  CASE WHEN $10::bigint IS NOT NULL AND coalesce(p.retry_count, 0) < $11 THEN clock_timestamp()
     + least($10::bigint * 2 ^ coalesce(p.retry_count, 0), 86400000) * interval '1 ms' END,
   clock_timestamp(), clock_timestamp()
 FROM pipeline_runs r

@@ -66,11 +66,13 @@ impl ReadBody for BulkBody {
     fn read(fields: &mut Fields) -> Self {
         let kinds: Vec<_> =
             Kind::ALL.iter().filter(|kind| **kind != Kind::Cancel).map(|kind| (kind.as_str(), *kind)).collect();
-        let action = fields.word("action", &kinds);
-        let action = fields.required("action", map(action, Some)).unwrap_or(Kind::Investigate);
+        let action = fields.word("action", &kinds).value();
+        if action.is_none() && !fields.has_fault("action") {
+            fields.fault("action", "required", "is required");
+        }
         let reason = fields.text("reason", 1..=MAX_REASON_CHARS);
         let body = Self {
-            action,
+            action: action.unwrap_or(Kind::Investigate),
             ids: fields.ids("ids", MAX_IDS).value(),
             filter: fields.nested("filter", FILTER, filter).value(),
             from: start(fields),
@@ -88,15 +90,6 @@ impl ReadBody for BulkBody {
             fields.fault("canary", "unknown_value", "only a redrive has a canary");
         }
         body
-    }
-}
-
-fn map<T, U>(given: crate::extract::Given<T>, to: impl FnOnce(T) -> U) -> crate::extract::Given<U> {
-    use crate::extract::Given;
-    match given {
-        Given::Value(value) => Given::Value(to(value)),
-        Given::Null => Given::Null,
-        Given::Absent => Given::Absent,
     }
 }
 
