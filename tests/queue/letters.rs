@@ -1,6 +1,7 @@
 //! Dead letters: what they tell, what is decided of them, and the ways in which their runs live again.
 
 use hellosales_core::dead_letter::{Automatic, Snapshot};
+use hellosales_core::pipeline::Pipeline;
 use hellosales_core::queue::letter::{self, Changed, Decided, Decision, Standing};
 use hellosales_core::queue::redrive::{self, Model, Redrive, Redriven, Refusal, Start};
 use hellosales_core::queue::settle::Settled;
@@ -45,9 +46,11 @@ async fn redriven(bench: &Bench<'_>, run: RunId, how: &Redrive<'_>) -> Redriven 
     redrive::redrive(&bench.api, bench.org, run, how).await.expect("an answer").0
 }
 
+static KNOWN: [&Pipeline; 1] = [&DIAMOND];
+
 /// A restart of a diamond.
 fn restart() -> Redrive<'static> {
-    Redrive { from: Start::Start, pipelines: &[&DIAMOND], ..Redrive::new("ana") }
+    Redrive { from: Start::Start, pipelines: &KNOWN, ..Redrive::new("ana") }
 }
 
 #[tokio::test]
@@ -129,8 +132,8 @@ async fn of_two_who_decide_one_wins_and_all_is_written_down() {
             bench.column("SELECT action || ' ' || actor || ' ' || reason FROM audit_log ORDER BY id").await;
         assert_eq!(written.len(), 2, "{written:?}");
         assert_eq!(written[0], "dead_letter.investigate ana why");
-        let of_another =
-            letter::decide(&bench.api, hellosales_core::OrgId::new(), letter, &by(Decision::Reopen, "eve"));
+        let hers = by(Decision::Reopen, "eve");
+        let of_another = letter::decide(&bench.api, hellosales_core::OrgId::new(), letter, &hers);
         assert_eq!(of_another.await.expect("an answer").0, Changed::NotFound);
     })
     .await;
