@@ -36,9 +36,9 @@ async fn all_of_an_organisation_goes_and_nothing_of_another() {
                  SELECT ('0199c000-0000-7000-8000-00000000000' || n)::uuid, 'cancel', 'operator:dana', 'done', 4 - n, 4 - n, 4 - n, now(), now()
                  FROM generate_series(1, 2) n;
                  INSERT INTO op_items (op_id, n, org_id, target_id, run_id, status, done_at)
-                 SELECT '0199c000-0000-7000-8000-000000000001', n, ('0199a000-0000-7000-8000-00000000000' || least(2, 1 + n))::uuid, gen_random_uuid(), gen_random_uuid(), 'ok', now()
+                 SELECT '0199c000-0000-7000-8000-000000000001'::uuid, n, ('0199a000-0000-7000-8000-00000000000' || least(2, 1 + n))::uuid, gen_random_uuid(), gen_random_uuid(), 'ok', now()
                  FROM generate_series(0, 2) n
-                 UNION ALL SELECT '0199c000-0000-7000-8000-000000000002', n, '0199a000-0000-7000-8000-000000000001', gen_random_uuid(), gen_random_uuid(), 'ok', now()
+                 UNION ALL SELECT '0199c000-0000-7000-8000-000000000002'::uuid, n, '0199a000-0000-7000-8000-000000000001'::uuid, gen_random_uuid(), gen_random_uuid(), 'ok', now()
                  FROM generate_series(0, 1) n;
                  SET hs.org = 'org_acme'; SET hs.actor = 'operator:dana'; SET hs.reason = 'GDPR-12'",
             )

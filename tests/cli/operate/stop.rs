@@ -137,3 +137,52 @@ async fn a_run_that_has_ended_is_watched_to_its_end_at_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_cancel_by_a_filter_means_the_rows_that_the_list_shows_and_is_an_operation() {
+    TestDatabase::run_unchecked(async |db| {
+        plant(db).await;
+        let why = ["--reason", "INC-6"];
+        for (args, exit, says) in [
+            (&["runs", "cancel"][..], 2, "which ones"),
+            (&["runs", "cancel", "--all", "--since", "1h", "-y"], 2, "--all"),
+            (&["runs", "cancel", "--all"], 2, "-y"),
+            (&["runs", "cancel", "--status", "completed", "-y"], 2, "queued, running"),
+            (&["runs", "cancel", "--org", "beta", "--since", "1d", "-y"], 3, "no live run"),
+            (&["runs", "cancel", "--all", "--canary", "1", "-y"], 2, "canary"),
+            (&["runs", "cancel", "--all", "--rate", "0/s", "-y"], 2, "rate"),
+            (
+                &["runs", "cancel", "--org", "acme", "--status", "queued", "--dry-run"],
+                0,
+                "6 runs are stopped. Nothing was done.",
+            ),
+        ] {
+            let output = run(db, &[args, &why].concat()).await;
+            assert_eq!(output.status.code(), Some(exit), "{args:?}: {}", said(&output));
+            assert!(said(&output).contains(says), "{args:?}: {}", said(&output));
+        }
+        let filter = ["--org", "acme", "--status", "queued", "--since", "9h"];
+        let listed = run(db, &[&["runs", "list", "-o", "json", "--sort", "created"], &filter[..]].concat()).await;
+        let listed: Vec<String> = json(&listed)
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|run| run["id"].as_str().expect("an id").to_owned())
+            .collect();
+        assert_eq!(listed.len(), 3);
+        let begun = run(db, &[&["runs", "cancel", "--detach", "-y"], &filter[..], &why].concat()).await;
+        assert_eq!(begun.status.code(), Some(0), "{}", said(&begun));
+        assert!(said(&begun).contains("3 runs are stopped. At 10/s."), "{}", said(&begun));
+        let mut owner = db.owner().await;
+        let frozen: Vec<String> = owner
+            .rows("SELECT run_id::text FROM op_items ORDER BY n")
+            .await
+            .iter()
+            .map(|row| sqlx::Row::get(row, 0))
+            .collect();
+        assert_eq!(frozen, listed, "the oldest first");
+        let of_op = |entry: &&Value| entry["action"] == "operation.cancel" && entry["actor"] == "operator:dana";
+        assert_eq!(audited(db).await.iter().filter(of_op).count(), 1);
+    })
+    .await;
+}
