@@ -70,7 +70,7 @@ pub(crate) struct Problem {
     code: ErrorCode,
     message: String,
     retry_after: Option<u32>,
-    rate_limit: Option<RateLimit>,
+    rate_limit: Option<Box<RateLimit>>,
     faults: Vec<Fault>,
     details: Map<String, Value>,
     closes: bool,
@@ -137,8 +137,8 @@ impl Problem {
 
     /// With the limit that is spent.
     #[must_use]
-    pub(crate) const fn rate_limit(mut self, limit: RateLimit) -> Self {
-        self.rate_limit = Some(limit);
+    pub(crate) fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.rate_limit = Some(Box::new(limit));
         self
     }
 
@@ -181,7 +181,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(limit) = self.rate_limit {
+        if let Some(limit) = &self.rate_limit {
             limit.write(&mut response);
         }
         if self.closes {

@@ -110,10 +110,11 @@ fn show(status: &Status, listed: &[Migration], word: &str, output: Output) -> an
         ))?;
     }
     let known = migrate::known();
-    Ok(match status.pending.len() {
-        0 => output.data(format!("up to date: {} migrations", status.applied))?,
-        missing => output.data(format!("{missing} of {known} migrations are missing: hellosales migrate"))?,
-    })
+    output.data(match status.pending.len() {
+        0 => format!("up to date: {} migrations", status.applied),
+        missing => format!("{missing} of {known} migrations are missing: hellosales migrate"),
+    })?;
+    Ok(())
 }
 
 fn problems(status: &Status) -> Vec<String> {

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Runs by a filter, the newest first
-    List(list::Args),
+    List(Box<list::Args>),
     /// One run: how it stands, and what happened in it
     Show(show::Args),
     /// Why a run doesn't move, and what to type next

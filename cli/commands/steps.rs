@@ -24,7 +24,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Steps by a filter of their runs, the newest first
-    List(list::Args),
+    List(Box<list::Args>),
     /// One step
     Show(One),
     /// Take a running step back from its worker, or let a delayed one begin now

@@ -323,13 +323,23 @@ impl Hand {
         claim::adopt(&self.db, self.worker, token, &self.shapes).await.expect("an answer").steps
     }
 
+    /// A connection that was cut a moment ago is found by whoever uses it next: then another is.
+    async fn pauses(&self) -> Pauses {
+        for _ in 0..20 {
+            if let Ok(pauses) = Pauses::read(&self.db).await {
+                return pauses;
+            }
+        }
+        panic!("no connection is whole")
+    }
+
     /// Settles a group, once.
     pub(crate) async fn report(&self, group: Vec<Settlement>) -> Report {
         let options = SettleOptions {
             worker: self.worker,
             stage_timeout_ms: 30_000,
             hand_over: self.hand_over,
-            pauses: Arc::new(Pauses::read(&self.db).await.expect("the pauses")),
+            pauses: Arc::new(self.pauses().await),
             automatic: self.automatic,
         };
         settle::settle(&self.db, &options, group).await

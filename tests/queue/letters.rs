@@ -31,7 +31,9 @@ async fn letter_of(bench: &Bench<'_>, run: RunId) -> DeadLetterId {
 }
 
 async fn column(bench: &Bench<'_>, letter: DeadLetterId, what: &str) -> Value {
-    bench.value(&format!("SELECT to_jsonb({what}) FROM dead_letter_queue WHERE id = '{letter}'")).await
+    bench
+        .value(&format!("SELECT coalesce(to_jsonb({what}), 'null') FROM dead_letter_queue WHERE id = '{letter}'"))
+        .await
 }
 
 const fn by(decision: Decision, actor: &str) -> Decided<'_> {

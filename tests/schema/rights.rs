@@ -156,9 +156,6 @@ async fn two_organisations(owner: &mut Owner) -> [OrgId; 2] {
                  INSERT INTO client_import_rows (org_id, import_id, n, person, client_id, person_key, cells)
                    VALUES ('{org}', '{org}', 0, 0, '{org}', '{org}', '{{}}');
                  INSERT INTO client_import_turns (org_id) VALUES ('{org}');
-                 INSERT INTO ops (id, org_id, kind, actor, status, total) VALUES ('{org}', '{org}', 'redrive', 'x', 'running', 1);
-                 INSERT INTO op_items (op_id, n, org_id, target_id, run_id) VALUES ('{org}', 0, '{org}', '{org}', '{org}');
-                 INSERT INTO audit_log (id, org_id, actor, action, target_type, target_id) VALUES ('{org}', '{org}', 'x', 'x', 'x', 'x');
                  INSERT INTO idempotency_keys (org_id, key, route, body_sha256, object, object_id) VALUES ('{org}', 'k', 'x', '', 'run', '{org}')"
             ))
             .await;

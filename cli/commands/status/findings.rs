@@ -172,11 +172,13 @@ mod tests {
         (status, Load { connections: 41, max_connections: 100, oldest_snapshot_s: 3, migrations_missing: 0 })
     }
 
+    type Fault = fn(&mut Status, &mut Load);
+
     #[test]
     fn a_healthy_installation_has_no_finding_and_each_fault_has_its_own() {
         let (status, load) = healthy();
         assert_eq!(of(&status, &load, Some(true)), []);
-        let faults: [(fn(&mut Status, &mut Load), &str); 11] = [
+        let faults: [(Fault, &str); 11] = [
             (|status, _| status.workers.beating = 0, "workers"),
             (|status, _| status.workers.draining = 4, "workers"),
             (|status, _| status.workers.stale = 1, "workers"),

@@ -5,21 +5,8 @@ use crate::harness::database::TestDatabase;
 
 const PROCEDURE: &str = include_str!("../../../docs/operations/delete-an-organisation.sql");
 
-/// The statements, one by one: an empty line ends one.
-fn statements() -> impl Iterator<Item = &'static str> {
-    PROCEDURE
-        .split("\n\n")
-        .filter(|statement| statement.lines().any(|line| !line.is_empty() && !line.starts_with("--")))
-}
-
-#[tokio::test]
-async fn all_of_an_organisation_goes_and_nothing_of_another() {
-    TestDatabase::run_unchecked(async |db| {
-        plant(db).await;
-        let mut owner = db.owner().await;
-        owner
-            .run(
-                "INSERT INTO users (id, auth_provider, auth_subject) SELECT ('0199b000-0000-7000-8000-00000000000' || n)::uuid, 'x', n::text FROM generate_series(1, 3) n;
+/// Two organisations with a member of both, and what each has.
+const PLANT: &str = "INSERT INTO users (id, auth_provider, auth_subject) SELECT ('0199b000-0000-7000-8000-00000000000' || n)::uuid, 'x', n::text FROM generate_series(1, 3) n;
                  INSERT INTO organization_memberships (id, user_id, org_id) VALUES
                    (gen_random_uuid(), '0199b000-0000-7000-8000-000000000001', '0199a000-0000-7000-8000-000000000001'),
                    (gen_random_uuid(), '0199b000-0000-7000-8000-000000000002', '0199a000-0000-7000-8000-000000000001'),
@@ -40,9 +27,21 @@ async fn all_of_an_organisation_goes_and_nothing_of_another() {
                  FROM generate_series(0, 2) n
                  UNION ALL SELECT '0199c000-0000-7000-8000-000000000002'::uuid, n, '0199a000-0000-7000-8000-000000000001'::uuid, gen_random_uuid(), gen_random_uuid(), 'ok', now()
                  FROM generate_series(0, 1) n;
-                 SET hs.org = 'org_acme'; SET hs.actor = 'operator:dana'; SET hs.reason = 'GDPR-12'",
-            )
-            .await;
+                 SET hs.org = 'org_acme'; SET hs.actor = 'operator:dana'; SET hs.reason = 'GDPR-12'";
+
+/// The statements, one by one: an empty line ends one.
+fn statements() -> impl Iterator<Item = &'static str> {
+    PROCEDURE
+        .split("\n\n")
+        .filter(|statement| statement.lines().any(|line| !line.is_empty() && !line.starts_with("--")))
+}
+
+#[tokio::test]
+async fn all_of_an_organisation_goes_and_nothing_of_another() {
+    TestDatabase::run_unchecked(async |db| {
+        plant(db).await;
+        let mut owner = db.owner().await;
+        owner.run(PLANT).await;
         let refused = owner.attempt(statements().next().expect("a first")).await;
         assert!(refused.is_err_and(|error| error.to_string().contains("still alive")), "queued runs are alive");
         owner

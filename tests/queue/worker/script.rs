@@ -179,7 +179,20 @@ stages! {
     ProfileEnrich = "profile_enrich" of ChatInput, needs ();
     SummaryEnrich = "summary_enrich" of ChatInput, needs ();
     Llm = "llm" of ChatInput, needs (InputGuard, Option<ProfileEnrich>, Option<SummaryEnrich>);
-    OutputGuard = "output_guard" of ChatInput, needs (Llm,);
+}
+
+/// It lets through what the model said.
+struct OutputGuard;
+
+impl Stage for OutputGuard {
+    const NAME: &'static str = "output_guard";
+    type Run = ChatInput;
+    type Needs = (Llm,);
+    type Output = String;
+
+    async fn execute(&self, _: &StageContext<ChatInput>, (said,): Values<Self>) -> Result<Outcome<String>, StageError> {
+        Ok(Outcome::Done(said))
+    }
 }
 
 /// The meeting of the branches: it makes a product.
@@ -210,7 +223,9 @@ impl Stage for D {
 struct Persist;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {}
+struct Stored {
+    text: String,
+}
 
 impl Stage for Persist {
     const NAME: &'static str = "persist";
@@ -218,27 +233,28 @@ impl Stage for Persist {
     type Needs = (OutputGuard,);
     type Output = Stored;
 
-    async fn execute(&self, _: &StageContext<ChatInput>, _: Values<Self>) -> Result<Outcome<Stored>, StageError> {
-        Ok(Outcome::Done(Stored {}))
+    async fn execute(&self, _: &StageContext<ChatInput>, (text,): Values<Self>) -> Result<Outcome<Stored>, StageError> {
+        Ok(Outcome::Done(Stored { text }))
     }
 
     async fn effects(
         &self,
         tx: &mut OrgTx<'_>,
         cx: &StageContext<ChatInput>,
-        _: &Outcome<Stored>,
+        end: &Outcome<Stored>,
     ) -> Result<(), DatabaseError> {
+        let Outcome::Done(Stored { text }) = end else { return Ok(()) };
         let org = tx.org();
         sqlx::query(
             "INSERT INTO interactions (id, org_id, session_id, run_id, role, content, sequence_number)
-             SELECT $1, $2, $3, r.id, 'assistant', coalesce((SELECT s.output #>> '{}' FROM pipeline_steps s WHERE s.run_id = r.id AND s.stage = 3), ''), $5
-             FROM pipeline_runs r WHERE r.id = $4",
+             VALUES ($1, $2, $3, $4, 'assistant', $6, $5)",
         )
         .bind(turn::answer_id(cx.run.id).uuid())
         .bind(org.uuid())
         .bind(cx.run.session_id.expect("a turn").uuid())
         .bind(cx.run.id.uuid())
         .bind(cx.run.user_sequence.unwrap_or(0) + 1)
+        .bind(text)
         .execute(tx.connection())
         .await?;
         sqlx::query("UPDATE sessions SET interaction_count = interaction_count + 1 WHERE id = $1")
@@ -262,6 +278,6 @@ pub(super) fn chat(llm: &Arc<Script>) -> Stages {
         .with(ProfileEnrich(Script::of(&[&[Act::Skip]])))
         .with(SummaryEnrich(Script::of(&[])))
         .with(Llm(Arc::clone(llm)))
-        .with(OutputGuard(Script::of(&[])))
+        .with(OutputGuard)
         .with(Persist)
 }
