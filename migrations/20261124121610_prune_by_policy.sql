@@ -43,7 +43,13 @@ BEGIN
   IF to_regclass('public.' || child) IS NOT NULL THEN
     RETURN false;
   END IF;
-  IF step = 1 AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass('public.' || rest) AND conname = rule) THEN
+  IF step = 0 THEN
+    -- A rule that was left when its month has come: nothing could be written.
+    IF EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass('public.' || rest) AND conname = rule) THEN
+      EXECUTE format('ALTER TABLE public.%I DROP CONSTRAINT %I', rest, rule);
+    END IF;
+    RETURN false;
+  ELSIF step = 1 AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass('public.' || rest) AND conname = rule) THEN
     EXECUTE format('ALTER TABLE public.%I ADD CONSTRAINT %I CHECK (id IS NULL OR id < %L OR id >= %L) NOT VALID', rest, rule, low, high);
   ELSIF step = 2 THEN
     EXECUTE format('ALTER TABLE public.%I VALIDATE CONSTRAINT %I', rest, rule);

@@ -74,7 +74,8 @@ impl Default for Policy {
             percent: 20,
             window: Duration::from_secs(60),
             open: Duration::from_secs(60),
-            probe: Duration::from_secs(25),
+            // Longer than a whole answer may take, and the closing of its call: of one that isn't streamed nothing is known before.
+            probe: Duration::from_secs(62),
         }
     }
 }

@@ -11,6 +11,8 @@ pub mod summary;
 pub use automatic::{Automatic, MAX_RETRIES};
 pub use snapshot::Snapshot;
 
+use crate::database::Tx;
+use crate::error::DatabaseError;
 use crate::run::text_enum;
 
 text_enum! {
@@ -45,4 +47,11 @@ text_enum! {
         /// It is left as it is.
         WontFix = "wont_fix",
     }
+}
+
+/// From here on the statements of the transaction are planned for the values that they are given: what a filter leaves out
+/// costs nothing.
+pub(crate) async fn plan_for_values(tx: &mut Tx) -> Result<(), DatabaseError> {
+    sqlx::query!("SET LOCAL plan_cache_mode = force_custom_plan").execute(tx.connection()).await?;
+    Ok(())
 }

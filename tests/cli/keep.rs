@@ -58,7 +58,8 @@ async fn what_can_not_be_paused_is_refused_and_nothing_is_written() {
             (&["queue", "pause", "--provider", "nobody", "--reason", "r"], 3),
             (&["workers", "drain", "--reason", "r"], 2),
             (&["workers", "drain", "--all"], 2),
-            (&["workers", "drain", "--all", "--reason", "r"], 3),
+            (&["workers", "drain", "--all", "--reason", "r"], 2),
+            (&["workers", "drain", "--all", "--reason", "r", "-y"], 3),
             (&["prune", "--table", "clients"], 2),
             (&["migrate", "up", "--lock-timeout", "soon"], 2),
         ] {
@@ -78,7 +79,7 @@ async fn a_worker_that_does_not_end_is_exit_124_and_one_that_is_gone_is_not_wait
         owner
             .run("INSERT INTO workers (id, host, pid, version, slots, lease_until) VALUES (gen_random_uuid(), 'h', 1, '0', 1, now() + interval '1 hour')")
             .await;
-        let drain = ["workers", "drain", "--all", "--timeout", "500ms", "--reason", "deploy"];
+        let drain = ["workers", "drain", "--all", "-y", "--timeout", "500ms", "--reason", "deploy"];
         let (code, data, talk) = type_in(db, &drain).await;
         assert_eq!((code, data[0]["state"].as_str()), (Some(124), Some("draining")), "{talk}");
         assert!(owner.value::<bool>("SELECT draining FROM workers").await);

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use hellosales_core::dead_letter::summary::{self, By, Group};
+use hellosales_core::pulse::filter::Filter;
 
 use super::columns::LETTERS;
 use crate::Global;
@@ -52,6 +53,24 @@ fn columns(by: &[By]) -> Vec<Column<Group>> {
     std::iter::once(copy(&COUNT)).chain(chosen).chain(REST.iter().map(copy)).collect()
 }
 
+/// What the summary was narrowed to, as flags: what is typed next must mean no more than what was seen.
+fn narrowed(filter: &Filter) -> String {
+    let time = |at: &chrono::DateTime<chrono::Utc>| at.format("%FT%TZ").to_string();
+    let flags = [
+        ("--org", filter.org_id.map(|id| id.to_string())),
+        ("--pipeline", filter.pipeline.clone()),
+        ("--stage", filter.stage.clone()),
+        ("--provider", filter.provider.clone()),
+        ("--batch", filter.batch_id.map(|id| id.to_string())),
+        ("--session", filter.session_id.map(|id| id.to_string())),
+        ("--user", filter.user_id.map(|id| id.to_string())),
+        ("--fingerprint", filter.fingerprint.clone()),
+        ("--since", filter.since.as_ref().map(time)),
+        ("--until", filter.until.as_ref().map(time)),
+    ];
+    flags.into_iter().filter_map(|(flag, value)| value.map(|value| format!(" {flag} {value}"))).collect()
+}
+
 pub(super) async fn run(args: &Args, global: &Global, output: Output) -> anyhow::Result<ExitCode> {
     let columns = columns(&args.by);
     let list = List::new(&columns, global, output)?;
@@ -68,9 +87,9 @@ pub(super) async fn run(args: &Args, global: &Global, output: Output) -> anyhow:
     let groups = groups.await.map_err(|error| operator.fault(error))?;
     let shown = list.show(&groups)?;
     if let Some(error) = groups.first().and_then(|group| group.error.as_deref()) {
-        let program = this_program();
+        let (program, those) = (this_program(), narrowed(&filter));
         output.say(format!(
-            "next: {program} dlq list --error {error}    {program} dlq redrive --error {error} --canary 3 --reason …"
+            "next: {program} dlq list --error {error}{those}    {program} dlq redrive --error {error}{those} --canary 3 --reason …"
         ));
     }
     Ok(shown)

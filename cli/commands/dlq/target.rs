@@ -82,7 +82,8 @@ fn said(reach: &Reach, kind: Kind, bulk: &BulkArgs) -> anyhow::Result<String> {
     let letters = count(Total::from(reach.count), "dead letter", "dead letters");
     let organisations = count(Total::from(reach.organisations), "organisation", "organisations");
     let most = bulk.max.filter(|max| i64::from(*max) <= reach.count).map(|max| format!(" (at most {max})"));
-    let cents = if kind == Kind::Redrive {
+    // What failed before a model worked has cost nothing, and says nothing of what it will.
+    let cents = if kind == Kind::Redrive && !reach.cost_cents.round_dp(1).is_zero() {
         format!(", about {} cents", reach.cost_cents.round_dp(1).normalize())
     } else {
         String::new()

@@ -48,7 +48,7 @@ pub(super) async fn trip(args: &TripArgs, global: &Global, output: Output) -> an
     let operator = Operator::open(global).await?;
     let which = Which { provider: args.name.clone(), model: args.model.clone() };
     let found = breaker::find(&operator.db, &which).await.map_err(|error| operator.fault(error))?;
-    if found.is_empty() && which.model.is_none() {
+    if found.is_empty() {
         return Err(unknown(&which));
     }
     let until = match args.within {

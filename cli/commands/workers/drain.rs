@@ -10,7 +10,7 @@ use hellosales_core::queue::pause::Asked;
 use tokio::time::{Instant, sleep};
 
 use crate::Global;
-use crate::bulk::Reason;
+use crate::bulk::{Reason, confirm};
 use crate::duration;
 use crate::list::{Cell, Column, List};
 use crate::operator::Operator;
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Waits until they are empty, so long; exit 124 if they are not. They go on draining
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
     timeout: Duration,
+    /// Don't ask: with `--all` nothing is worked on until processes are started anew
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     why: Reason,
 }
@@ -50,6 +53,9 @@ pub(super) async fn run(args: &Args, global: &Global, output: Output) -> anyhow:
     let named = operator.ids(Noun::Worker, &args.ids).await?;
     let named: Vec<WorkerId> = named.into_iter().map(WorkerId::from).collect();
     let asked = Asked { actor: &operator.actor, reason: &args.why.reason };
+    if args.all {
+        confirm("All workers take nothing more, until their processes are started anew.", args.yes, output)?;
+    }
     let chosen = (!args.all).then_some(named.as_slice());
     let told = drain::drain(&operator.db, chosen, asked).await.map_err(|error| operator.fault(error))?;
     let workers = if args.all { told } else { named };

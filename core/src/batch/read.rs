@@ -161,7 +161,7 @@ macro_rules! select {
                  FROM batch_items i WHERE i.batch_id = b.id AND i.org_id = b.org_id
                ) c
                CROSS JOIN LATERAL (
-                 SELECT count(*) FILTER (WHERE r.status = 'running' AND (s.status = 'running' OR s.status = 'ready' AND b.status <> 'paused')) AS running,
+                 SELECT count(*) FILTER (WHERE r.status = 'running' AND (coalesce(s.status, 'running') = 'running' OR s.status = 'ready' AND b.status <> 'paused')) AS running,
                    coalesce(sum(r.total_cost_cents), 0) AS live_cost, count(*) FILTER (WHERE s.status IN ('ready', 'running')) AS moving,
                    (array_agg(jsonb_build_array(s.delay_reason, s.detail) ORDER BY s.available_at) FILTER (WHERE s.status = 'delayed'))[1] AS delay,
                    min(s.available_at) AS delayed_until

@@ -7,6 +7,7 @@ use super::{Breaker, Key, take_effect, wake};
 use crate::audit::{self, Entry};
 use crate::database::{Database, Tx};
 use crate::error::DatabaseError;
+use crate::queue::promote;
 
 /// Which breakers of models that answer in text.
 #[derive(Debug, Clone)]
@@ -70,14 +71,15 @@ pub async fn trip(
     Ok(keys(which, models))
 }
 
-/// Closes the provider's open breakers; what has failed before is forgotten. Returns which were open.
+/// Closes the provider's open breakers, and lifts the pauses that its 429s have set; what has failed before is forgotten. Returns
+/// the models that were shut.
 ///
 /// # Errors
 /// If the database refuses or can't be reached.
 pub async fn reset(db: &Database, which: &Which, order: &Order) -> Result<Vec<Key>, DatabaseError> {
     let mut tx = db.begin().await?;
     lock(&mut tx, which).await?;
-    let models = sqlx::query_scalar!(
+    let mut models = sqlx::query_scalar!(
         "WITH b AS (
            UPDATE breakers SET status = 'closed', until = NULL, effective_at = NULL, probe = NULL, probe_until = NULL, actor = NULL,
              reason = NULL, closed_at = clock_timestamp()
@@ -92,12 +94,28 @@ pub async fn reset(db: &Database, which: &Which, order: &Order) -> Result<Vec<Ke
     )
     .fetch_all(tx.connection())
     .await?;
+    models.extend(lift(&mut tx, which).await?);
+    models.sort_unstable();
+    models.dedup();
     for model in &models {
         record(&mut tx, which, model, order, ("provider.reset", json!({}))).await?;
     }
     tx.commit().await?;
     wake(db).await?;
+    promote::bring_forward(db, &which.provider).await?;
     Ok(keys(which, models))
+}
+
+/// Ends the pauses of a provider's models.
+async fn lift(tx: &mut Tx, which: &Which) -> Result<Vec<String>, DatabaseError> {
+    Ok(sqlx::query_scalar!(
+        "UPDATE limits SET paused_until = NULL WHERE provider = $1 AND ($2::text IS NULL OR model = $2)
+           AND paused_until > now() RETURNING model",
+        which.provider,
+        which.model,
+    )
+    .fetch_all(tx.connection())
+    .await?)
 }
 
 /// The breakers, for operators, that are meant.

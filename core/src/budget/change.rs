@@ -150,7 +150,10 @@ pub async fn set_defaults(db: &Database, limits: &Limits, on_exceeded: OnExceede
     let is_known = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM budget_defaults WHERE on_exceeded = $7 AND
              (requests_per_minute, tokens_per_minute, cents_per_minute, requests_per_day, tokens_per_day, cents_per_day)
-             IS NOT DISTINCT FROM ($1::bigint, $2::bigint, $3::numeric, $4::bigint, $5::bigint, $6::numeric)) AS "known!""#,
+             IS NOT DISTINCT FROM ($1::bigint, $2::bigint, $3::numeric, $4::bigint, $5::bigint, $6::numeric))
+           AND NOT EXISTS (SELECT 1 FROM budgets b WHERE b.is_default AND (b.on_exceeded <> $7
+             OR (b.requests_per_minute, b.tokens_per_minute, b.cents_per_minute, b.requests_per_day, b.tokens_per_day, b.cents_per_day)
+               IS DISTINCT FROM ($1::bigint, $2::bigint, $3::numeric, $4::bigint, $5::bigint, $6::numeric))) AS "known!""#,
         limits.requests_per_minute,
         limits.tokens_per_minute,
         limits.cents_per_minute,

@@ -89,6 +89,7 @@ macro_rules! columns {
 /// # Errors
 /// If the database fails.
 pub async fn list(tx: &mut Tx, filter: &Filter, window: Window) -> Result<Vec<Letter>, DatabaseError> {
+    super::plan_for_values(tx).await?;
     let (low, high) = window.narrow(Uuid::nil(), Uuid::max());
     let query = columns!(
         query_as,
@@ -107,6 +108,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, window: Window) -> Result<Vec<Le
 /// # Errors
 /// If the database fails.
 pub async fn get(tx: &mut Tx, org: Option<OrgId>, id: DeadLetterId) -> Result<Option<Letter>, DatabaseError> {
+    super::plan_for_values(tx).await?;
     let filter = Filter { org_id: org, ..Filter::default() };
     let query = columns!(query_as, filter, "AND d.id = $15", id.uuid());
     Ok(query.fetch_optional(tx.connection()).await?)
@@ -117,6 +119,7 @@ pub async fn get(tx: &mut Tx, org: Option<OrgId>, id: DeadLetterId) -> Result<Op
 /// # Errors
 /// If the database fails.
 pub async fn count(tx: &mut Tx, filter: &Filter) -> Result<Total, DatabaseError> {
+    super::plan_for_values(tx).await?;
     let count = matching!(
         query_scalar,
         filter,

@@ -60,6 +60,7 @@ pub struct Group {
 /// # Errors
 /// If the database fails.
 pub async fn groups(tx: &mut Tx, filter: &Filter, by: &[By]) -> Result<Vec<Group>, DatabaseError> {
+    super::plan_for_values(tx).await?;
     let has = |one: By| by.contains(&one);
     let query = matching!(
         query_as<Group>,
@@ -99,6 +100,7 @@ pub struct Reach {
 /// # Errors
 /// If the database fails.
 pub async fn reach(tx: &mut Tx, filter: &Filter, unless_redriven: bool, limit: i64) -> Result<Reach, DatabaseError> {
+    super::plan_for_values(tx).await?;
     let query = matching!(
         query_as<Reach>,
         filter,

@@ -79,6 +79,7 @@ pub async fn create(db: &Database, new: &NewOperation<'_>) -> Result<Option<i32>
 
 /// The oldest first, so that what has waited longest goes first.
 async fn freeze_letters(tx: &mut Tx, new: &NewOperation<'_>, filter: &Filter, max: i64) -> Result<u64, DatabaseError> {
+    crate::dead_letter::plan_for_values(tx).await?;
     let query = matching!(
         query,
         filter,

@@ -93,7 +93,7 @@ pub async fn close_orphans(
     calls: Vec<OpenCall>,
     price: impl Fn(&OpenCall) -> (i32, Decimal),
 ) -> Result<u64, DatabaseError> {
-    let mut closed = 0;
+    let (mut closed, mut fault) = (0, None);
     for call in calls {
         let (tokens_out, cost_cents) = price(&call);
         let end = CallEnd {
@@ -107,7 +107,11 @@ pub async fn close_orphans(
             error: Some((ErrorCode::LeaseExpired, "the worker was lost during the call".to_owned())),
             output: call.streamed,
         };
-        closed += u64::from(close(db, call.id, &end).await?);
+        // One that can't be closed keeps none of the others open.
+        match close(db, call.id, &end).await {
+            Ok(now) => closed += u64::from(now),
+            Err(error) => fault = Some(error),
+        }
     }
-    Ok(closed)
+    fault.map_or(Ok(closed), Err)
 }

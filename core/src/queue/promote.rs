@@ -57,6 +57,35 @@ pub async fn next(db: &Database) -> Result<Option<Duration>, DatabaseError> {
     Ok(ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
 }
 
+/// Brings forward what waits for a provider, now that nothing stands there any more: over the next ten seconds, so that it doesn't
+/// come back as one. Returns how many.
+///
+/// # Errors
+/// If the server can't be reached.
+pub async fn bring_forward(db: &Database, provider: &str) -> Result<u64, DatabaseError> {
+    let mut count = 0;
+    loop {
+        let moved = sqlx::query!(
+            "WITH q AS MATERIALIZED (
+               SELECT run_id, stage FROM pipeline_steps
+               WHERE status = 'delayed' AND delay_reason IN ('provider_down', 'rate_limited') AND starts_with(delay_detail, $1 || ':')
+                 AND available_at > now() + interval '11 seconds'
+               ORDER BY available_at LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED
+             )
+             UPDATE pipeline_steps t SET available_at = clock_timestamp() + random() * interval '10 seconds'
+             FROM q WHERE t.run_id = q.run_id AND t.stage = q.stage AND t.status = 'delayed'",
+            provider,
+        )
+        .execute(db.durable())
+        .await?
+        .rows_affected();
+        count += moved;
+        if moved < 500 {
+            return Ok(count);
+        }
+    }
+}
+
 /// Makes the steps of an organisation ready that are delayed for this reason, whenever their time would come; as far apart
 /// as in [`promote`].
 ///

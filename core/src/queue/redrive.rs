@@ -296,7 +296,8 @@ impl Grave {
         if !status.is_open() {
             return Err(Refusal::Closed(status));
         }
-        if self.has_item && !self.is_its_item {
+        // A batch that was pruned has no maximum any more.
+        if self.has_item && (!self.is_its_item || batch.is_none()) {
             return Err(Refusal::ItemTaken);
         }
         if self.is_pruned {

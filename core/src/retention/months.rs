@@ -90,8 +90,8 @@ pub(super) async fn kept_from(connection: &mut PgConnection, parent: Parent, day
     Ok(low.fetch_optional(connection).await?.unwrap_or(Uuid::max()))
 }
 
-/// Makes this month's and the next two months' partitions where they are missing. A month of which something stands in the default
-/// partition gets none: it goes row by row. Returns how many were made.
+/// Makes the next two months' partitions where they are missing. A month of which something stands in the default partition gets
+/// none, nor does the one that is on: while a partition is made, nothing can be written there. They go row by row. Returns how many were made.
 ///
 /// # Errors
 /// If the database refuses or can't be reached.
@@ -101,11 +101,23 @@ pub async fn make_months(db: &Database) -> Result<u32, DatabaseError> {
     let first = today.with_day(1).unwrap_or(today);
     let mut made = 0;
     for &parent in Parent::ALL {
-        for begins in (0..=AHEAD).filter_map(|n| first.checked_add_months(Months::new(n))) {
+        free(db, parent, first).await?;
+        for begins in (1..=AHEAD).filter_map(|n| first.checked_add_months(Months::new(n))) {
             made += u32::from(make(db, parent, begins).await?);
         }
     }
     Ok(made)
+}
+
+/// Lifts the rule that a making which came to no end has left, now that its month is on.
+async fn free(db: &Database, parent: Parent, begins: NaiveDate) -> Result<(), DatabaseError> {
+    let freed = sqlx::query_scalar!(r#"SELECT make_partition($1, $2, $3) AS "done!""#, parent.as_str(), begins, 0_i32)
+        .fetch_one(db.durable())
+        .await;
+    match freed.map_err(DatabaseError::from) {
+        Err(error) if !error.is_lock_timeout() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 async fn make(db: &Database, parent: Parent, begins: NaiveDate) -> Result<bool, DatabaseError> {

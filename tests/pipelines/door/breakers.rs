@@ -137,6 +137,27 @@ async fn a_prober_that_freezes_loses_its_place_and_what_it_says_later_is_not_hea
 }
 
 #[tokio::test]
+async fn what_waits_for_a_provider_comes_back_within_seconds_of_its_reset() {
+    Bench::run(async |bench| {
+        let (job, environment) = (at_the_model(bench).await, bench.alone(""));
+        let which = Which { provider: "simulator".to_owned(), model: None };
+        let order = Order { actor: "operator:ana".to_owned(), reason: "INC-1".to_owned() };
+        let operator = bench.db.pools(Role::Operator);
+        environment.llm.look(&bench.worker).await.expect("read");
+        let until = chrono::Utc::now() + chrono::Duration::hours(2);
+        breaker::trip(&operator, &which, &order, Some(until)).await.expect("tripped");
+        let executed = execute(bench, &job, &environment).await;
+        let (_, seconds, _) = snooze(&executed);
+        assert!((30..=36).contains(&seconds), "nobody sleeps for two hours: it may be lifted");
+        bench.settle(job, executed).await;
+        breaker::reset(&operator, &which, &order).await.expect("reset");
+        let near = "SELECT concat_ws(' ', status, available_at < now() + interval '11 seconds') FROM pipeline_steps WHERE kind LIKE '%/llm'";
+        assert_eq!(bench.column(near).await, ["delayed t"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_call_that_looked_before_the_breaker_opened_is_stopped_at_the_ledger() {
     Bench::run(async |bench| {
         let (job, late) = (at_the_model(bench).await, bench.alone(""));

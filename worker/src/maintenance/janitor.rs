@@ -31,7 +31,7 @@ impl Maintenance {
     pub(crate) async fn clean(self) {
         let mut ticks = interval(RENEW);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut overdue, mut prune) = (Instant::now(), Instant::now());
+        let (mut overdue, mut forgotten, mut prune) = (Instant::now(), Instant::now(), Instant::now());
         let (mut at, mut held) = (Place::default(), None);
         loop {
             let now = ticks.tick().await;
@@ -45,6 +45,10 @@ impl Maintenance {
             }
             // What a pause held goes on within a second of its end.
             held = self.within(self.free(held)).await.flatten();
+            if now >= forgotten {
+                forgotten = now + PRUNE;
+                self.within(self.close_forgotten()).await;
+            }
             if now >= prune {
                 match self.within(self.prune(at)).await {
                     Some(Some(place)) => at = place,
@@ -127,16 +131,16 @@ impl Maintenance {
                 return Ok(Some(at));
             }
         }
-        let made = retention::make_months(&self.database).await?;
-        if made > 0 {
-            tracing::info!(worker_id = %self.worker, made, "months to come have their partitions");
+        match retention::make_months(&self.database).await {
+            Ok(0) => {}
+            Ok(made) => tracing::info!(worker_id = %self.worker, made, "months to come have their partitions"),
+            Err(error) => tracing::warn!(worker_id = %self.worker, %error, "a month's partition could not be made"),
         }
         while breaker::prune(&self.database).await? {
             if started.elapsed() > ROUND {
                 return Ok(Some(at));
             }
         }
-        self.close_forgotten().await?;
         Ok(None)
     }
 }

@@ -45,6 +45,13 @@ pub async fn due(db: &Database, stage_timeout_ms: i32) -> Result<(u32, Wakes), D
             Ok(done) => done,
             // Somebody works on it: the next look finds it again.
             Err(error) if error.is_lock_timeout() => continue,
+            // What is wrong with one must not keep the others from their turn.
+            Err(error) if error.is_rejected() => {
+                drop(tx);
+                put_off(db, letter.id).await?;
+                tracing::warn!(dead_letter_id = %letter.id, %error, "a dead letter could not be redriven by itself");
+                continue;
+            }
             Err(error) => return Err(error),
         };
         if matches!(done.0, Redriven::Resumed { .. } | Redriven::Restarted { .. }) {
@@ -58,4 +65,14 @@ pub async fn due(db: &Database, stage_timeout_ms: i32) -> Result<(u32, Wakes), D
         tx.commit().await?;
     }
     Ok((redriven, wakes))
+}
+
+async fn put_off(db: &Database, letter: DeadLetterId) -> Result<(), DatabaseError> {
+    sqlx::query!(
+        "UPDATE dead_letter_queue SET next_retry_at = now() + interval '10 minutes' WHERE id = $1 AND next_retry_at IS NOT NULL",
+        letter.uuid()
+    )
+    .execute(db.durable())
+    .await?;
+    Ok(())
 }

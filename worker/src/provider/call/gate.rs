@@ -13,6 +13,8 @@ use super::ramp;
 
 /// While nobody knows when it is over: asked again after so long.
 const UNKNOWN: Duration = Duration::from_secs(30);
+/// Nobody sleeps longer for one moment: an operator may lift what stands there. Longer than a breaker is open by itself.
+pub(super) const LONGEST: Duration = Duration::from_secs(90);
 /// A place is looked for again within these.
 const SHORTLY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 
@@ -132,6 +134,7 @@ impl Gate {
                 let ran = now.saturating_duration_since(broken.probed_since);
                 ran.clamp(Duration::from_secs(1), Duration::from_secs(10)).mul_f64(rand::random_range(1.0..1.5))
             }
+            Some(left) if left > LONGEST => UNKNOWN.mul_f64(rand::random_range(1.0..1.2)),
             Some(left) => left + state.slot(in_person),
         };
         let what = if broken.tripped { "stopped by an operator" } else { "down, its breaker is open" };
@@ -139,7 +142,8 @@ impl Gate {
     }
 
     fn paused(&self, state: &mut State, left: Duration, in_person: bool) -> Shut {
-        let wait = left + state.slot(in_person);
+        let wait =
+            if left > LONGEST { UNKNOWN.mul_f64(rand::random_range(1.0..1.2)) } else { left + state.slot(in_person) };
         Shut { wait, reason: SnoozeReason::RateLimited, detail: format!("{}: rate limited", self.key.provider) }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hellosales_core::queue::SnoozeReason;
 
-use super::gate::Shut;
+use super::gate::{LONGEST, Shut};
 use crate::provider::chain::Target;
 use crate::provider::{ProviderError, pause};
 use crate::stage::StageError;
@@ -44,7 +44,7 @@ impl Tried {
         }
         match error {
             ProviderError::RateLimited { retry_after } => self.shut(Shut {
-                wait: pause(*retry_after),
+                wait: pause(*retry_after).min(LONGEST),
                 reason: SnoozeReason::RateLimited,
                 detail: format!("{}: rate limited", target.provider),
             }),
