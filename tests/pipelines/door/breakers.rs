@@ -144,7 +144,7 @@ async fn what_waits_for_a_provider_comes_back_within_seconds_of_its_reset() {
         let order = Order { actor: "operator:ana".to_owned(), reason: "INC-1".to_owned() };
         let operator = bench.db.pools(Role::Operator);
         environment.llm.look(&bench.worker).await.expect("read");
-        let until = chrono::Utc::now() + chrono::Duration::hours(2);
+        let until = bench.value("SELECT now() + interval '2 hours'").await;
         breaker::trip(&operator, &which, &order, Some(until)).await.expect("tripped");
         let executed = execute(bench, &job, &environment).await;
         let (_, seconds, _) = snooze(&executed);
