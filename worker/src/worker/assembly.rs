@@ -12,7 +12,7 @@ use hellosales_core::queue::lease::{self, Beat};
 use hellosales_core::{Database, WorkerId};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +32,8 @@ use crate::stream::{Streams, Writer};
 
 /// After the grace period, what was given back has this long to be settled; what isn't is reaped.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(5);
+/// So often a drained worker looks whether all is given back.
+const GIVING_BACK: Duration = Duration::from_millis(20);
 
 /// What the tasks of a worker share.
 pub(super) struct Assembly {
@@ -238,9 +240,13 @@ impl Assembly {
             drop(claiming);
         });
         let monitor = monitor(self.id, claims, runner, self.floor.clone(), claimed_out);
-        let Signals { stopping, drained, .. } = self.signals.clone();
+        let (Signals { stopping, drained, .. }, slots) = (self.signals.clone(), self.slots.clone());
         let monitor = async move {
             monitor.await;
+            // What was claimed and not begun has its slot until it is given back.
+            while slots.taken() > 0 {
+                sleep(GIVING_BACK).await;
+            }
             // Of one that goes its row says it: it is gone.
             if !stopping.is_cancelled() {
                 drained.cancel();
